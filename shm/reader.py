@@ -1,0 +1,275 @@
+"""One of any number of readers of a ring. It costs the writer nothing and cannot hold it up."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from shm import layout
+from shm.attached import AttachedRing, attach
+from shm.cadence import Cadence
+from shm.clock import now_ns
+from shm.doorbell import Doorbell
+from shm.frame import Frame, FrameFormat, FrameLost, State
+from shm.identity import alive, start_time
+from shm.lock import reader_table
+
+_HEADER = {name: offset // 8 for name, offset in layout.offsets(layout.HEADER).items()}
+_READER = {name: offset // 8 for name, offset in layout.offsets(layout.READER).items()}
+_HEAD, _STATE, _HISTORY = _HEADER["head"], _HEADER["state"], _HEADER["history"]
+_POSE_SEQUENCE = layout.offsets(layout.SLOT)["pose_sequence"] // 8
+_LOOK_AGAIN_NS = 1_000_000_000  # a sleeping reader looks at the state at least this often
+
+
+class LeaseRefused(RuntimeError):
+    """No lease can be had."""
+
+
+class RingReader:
+    """Reads a ring: the newest frame, or every frame in order, or the last few.
+
+    `predict=True` makes waits look for the next frame shortly before it is due instead of sleeping
+    until the writer wakes us: several times quicker at a steady rate for one to three per cent of a
+    core, and an ordinary wait when the rate is unsteady. `leases` claims so many entries of the
+    reader table (16 in a ring), each of which can hold one frame; such a reader maps the ring
+    writable.
+    """
+
+    def __init__(
+        self, name: str, *, timeout_s: float = 0.0, predict: bool = False, leases: int = 0
+    ) -> None:
+        """Wait for the ring. Raises `SegmentMissing`, `LayoutMismatch`, `LeaseRefused`."""
+        ring = attach(name, writable=leases > 0, timeout_s=timeout_s)
+        self.name = name
+        self.format: FrameFormat = ring.format
+        self.dropped = 0  # frames this reader never saw
+        self._ring = ring
+        self._load = ring.order.load_acquire
+        self._load_last = ring.order.load_last
+        self._headers, self._arrays, self._locks = ring.headers, ring.arrays, ring.locks
+        self._wait = _waiting(ring, Cadence() if predict else None)
+        # The first frame is the newest one there is, not all that came before us.
+        self.cursor = max(0, (self._load(_HEAD) >> 8) - 1)
+        self._free_leases: list[int] = []
+        if leases:
+            try:
+                self._free_leases = _claim(ring, leases)
+            except BaseException:
+                ring.close()
+                raise
+        self._lease_entries = list(self._free_leases)
+
+    # --- what there is
+
+    @property
+    def slots(self) -> int:
+        """How many slots the ring has."""
+        return self._ring.slot_count
+
+    @property
+    def state(self) -> State:
+        """What the ring says of its writer."""
+        return State(self._load(_STATE))
+
+    @property
+    def ended(self) -> bool:
+        """Whether no frame will follow any more."""
+        return self._load(_STATE) == State.ENDED
+
+    @property
+    def epoch(self) -> int:
+        """How many writers the ring has had."""
+        return self._ring.word("epoch")
+
+    @property
+    def look(self) -> int:
+        """What shapes the pixels of coming frames besides the pose, as the writer says."""
+        return self._ring.word("look")
+
+    @property
+    def head(self) -> int:
+        """The live head word: sequence << 8 | slot."""
+        return self._load(_HEAD)
+
+    @property
+    def bell(self) -> Doorbell:
+        """What wakes this ring's readers; for waiting on several rings at once."""
+        return self._ring.bell
+
+    def newest_pose(self) -> int:
+        """Return the pose sequence of the newest frame, 0 if there is none; not validated."""
+        head = self._load(_HEAD)
+        return self._load(self._locks[head & 0xFF] + _POSE_SEQUENCE) if head else 0
+
+    # --- reading
+
+    def latest(self) -> Frame | None:
+        """Return the newest frame, again and again the same if there is no newer; None if none."""
+        while True:
+            head = self._load(_HEAD)
+            if not head:
+                return None
+            frame = self._frame(head, 0)
+            if frame is not None:
+                return frame
+
+    def newest(self, timeout_s: float = 0.0) -> Frame | None:
+        """Return the newest frame not yet seen, waiting for one; None when the time is over.
+
+        Frames passed over are counted as dropped.
+        """
+        while True:
+            head = self._wait(self.cursor, int(timeout_s * 1e9))
+            if not head:
+                return None
+            dropped = (head >> 8) - self.cursor - 1
+            frame = self._frame(head, dropped)
+            if frame is not None:
+                self.cursor = head >> 8
+                self.dropped += dropped
+                return frame
+
+    def next(self, timeout_s: float = 0.0) -> Frame | None:
+        """Return the oldest frame not yet seen that is still whole, waiting for one.
+
+        None when the time is over or the ring has ended. `Frame.dropped` says how many before it
+        were lost.
+        """
+        head = self._wait(self.cursor, int(timeout_s * 1e9))
+        if not head:
+            return None
+        first = self.cursor + 1
+        sequence = max(first, (head >> 8) - min(self._ring.slot_count, layout.HISTORY_COUNT) + 1)
+        while sequence <= self._load(_HEAD) >> 8:
+            frame = self._past(sequence, sequence - first)
+            if frame is not None:
+                self.cursor = sequence
+                self.dropped += frame.dropped
+                return frame
+            sequence += 1
+        return None
+
+    def history(self, count: int) -> list[Frame]:
+        """Return up to `count` of the newest frames that are still whole, oldest first."""
+        last = self._load(_HEAD) >> 8
+        span = min(count, self._ring.slot_count, layout.HISTORY_COUNT, last)
+        frames = (self._past(sequence, 0) for sequence in range(last - span + 1, last + 1))
+        return [frame for frame in frames if frame is not None]
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Yield frames in order until the ring has ended."""
+        while True:
+            frame = self.next(timeout_s=1.0)
+            if frame is not None:
+                yield frame
+            elif self.ended:
+                return
+
+    def _past(self, sequence: int, dropped: int) -> Frame | None:
+        entry = self._load(_HISTORY + sequence % layout.HISTORY_COUNT)
+        return self._frame(entry, dropped) if entry >> 8 == sequence else None
+
+    def _frame(self, head: int, dropped: int) -> Frame | None:
+        """Return the frame of a head value if its slot still holds it."""
+        slot, sequence = head & 0xFF, head >> 8
+        lock = self._locks[slot]
+        if self._load(lock) != sequence << 1:
+            return None
+        array, header = self._arrays[slot], self._headers[slot]
+        return Frame(array, header, self._load_last, lock, slot, sequence, dropped)
+
+    # --- holding on
+
+    @contextmanager
+    def lease(self, frame: Frame) -> Iterator[Frame]:
+        """Keep the writer from taking this frame's slot while the block runs.
+
+        The writer revokes the oldest lease rather than wait when every slot is leased, so check
+        the frame at the end all the same. Raises `LeaseRefused` without a free entry, `FrameLost`
+        if the slot was taken before.
+        """
+        if not self._free_leases:
+            raise LeaseRefused(
+                f"this reader of {self.name!r} holds {len(self._lease_entries)} leases already: "
+                "open it with leases=N for more"
+            )
+        entry = self._free_leases.pop()
+        lease, order = entry + _READER["lease"], self._ring.order
+        try:
+            order.store_release(lease, frame.sequence << 8 | frame.slot)
+            order.fence()  # our lease before our look: the writer marks before it looks at leases
+            if self._load(self._locks[frame.slot]) != frame.sequence << 1:
+                raise FrameLost(f"frame {frame.sequence} was overwritten before it could be leased")
+            yield frame
+        finally:
+            order.store_release(lease, 0)
+            self._free_leases.append(entry)
+
+    def close(self) -> None:
+        """Give leases back and let the ring go."""
+        for entry in self._lease_entries:
+            self._ring.order.store_release(entry + _READER["lease"], 0)
+            self._ring.order.store_release(entry + _READER["pid"], 0)
+        self._lease_entries.clear()
+        if self._ring.arrays:
+            self._ring.close()
+
+    def __enter__(self) -> "RingReader":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _waiting(ring: AttachedRing, cadence: Cadence | None) -> Callable[[int, int], int]:
+    """Return wait(cursor, timeout_ns) -> the head once it is past the cursor, 0 if it never was."""
+    load, sleep = ring.order.load_acquire, ring.bell.wait
+
+    def wait(cursor: int, timeout_ns: int) -> int:
+        head = load(_HEAD)
+        if head >> 8 > cursor or timeout_ns <= 0:
+            return head if head >> 8 > cursor else 0
+        end = now_ns() + timeout_ns
+        if cadence is not None and cadence.expects(end):
+            head = cadence.watch(load, sleep, head)
+        while head >> 8 <= cursor:
+            left = end - now_ns()
+            if left <= 0 or load(_STATE) == State.ENDED:
+                return 0
+            sleep(head, min(left, _LOOK_AGAIN_NS))
+            head = load(_HEAD)
+        if cadence is not None:
+            cadence.saw(now_ns())
+        return head
+
+    return wait
+
+
+def _claim(ring: AttachedRing, count: int) -> list[int]:
+    """Take free entries of the reader table; those of dead processes count as free."""
+    store, load, pid = ring.order.store_release, ring.order.load_acquire, os.getpid()
+    entries: list[int] = []
+    with reader_table(ring.segment.name):
+        for number in range(layout.READER_COUNT):
+            entry = (layout.READER_TABLE + number * layout.READER_BYTES) // 8
+            holder = load(entry + _READER["pid"])
+            if len(entries) < count and not (
+                holder and alive(holder, load(entry + _READER["start"]))
+            ):
+                store(entry + _READER["lease"], 0)
+                store(entry + _READER["start"], start_time(pid))
+                store(entry + _READER["pid"], pid)
+                entries.append(entry)
+        if len(entries) < count:
+            for entry in entries:
+                store(entry + _READER["pid"], 0)
+            raise LeaseRefused(
+                f"{count} leases wanted, {len(entries)} of {layout.READER_COUNT} entries of "
+                f"{ring.segment.name!r} are free: close other readers that lease"
+            )
+    return entries
+
+
+def read_word(reader: RingReader, index: int) -> Any:
+    """Load the live word at 8-byte index `index`; for tools that show a ring's inside."""
+    return reader._load(index)
