@@ -11,7 +11,7 @@ All integers are little-endian and aligned to their size; unnamed bytes are zero
 read and written by several processes at once: it is 8 bytes on an 8-byte boundary and is only ever
 stored whole (a `memoryview` of format "Q" does that; `struct.pack_into` does not, it zeroes first).
 
-`docs/ring-layout.md` and `shm/ring.h` are made from the tables below (`python -m shm.published`) and
+`docs/ring-layout.md` and `shm/ring.h` are made from these tables (`python -m shm.published`) and
 a test holds them to it.
 """
 

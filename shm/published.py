@@ -54,7 +54,7 @@ def c_header() -> str:
         **{f"AYA_FLAG_{name}": str(value) for name, value in FLAGS.items()},
     }
     lines = [
-        f"/* The layout of a ring, {MAJOR}.{MINOR}. Made by `python -m shm.published`; do not edit.",
+        f"/* Layout of a ring, {MAJOR}.{MINOR}. Made by `python -m shm.published`; do not edit.",
         " * The protocol of a read is in docs/ring-layout.md; examples/reader.c keeps it. */",
         "#ifndef AYATSURI_RING_H",
         "#define AYATSURI_RING_H",
@@ -88,8 +88,9 @@ def markdown_tables() -> str:
         ]
         for field in fields:
             array = f"[{field.length}]" if field.length > 1 else ""
+            meaning = field.meaning.replace("|", "\\|")  # a bare one would begin a cell
             parts.append(
-                f"| {field.offset:#05x} | `{field.name}` | {field.type}{array} | {field.meaning} |"
+                f"| {field.offset:#05x} | `{field.name}` | {field.type}{array} | {meaning} |"
             )
         parts.append("")
     return "\n".join(parts)

@@ -103,6 +103,10 @@ class RingReader:
 
     # --- reading
 
+    def skip(self) -> None:
+        """Go to the newest frame there is, without counting those before it as dropped."""
+        self.cursor = max(self.cursor, (self._load(_HEAD) >> 8) - 1)
+
     def latest(self) -> Frame | None:
         """Return the newest frame, again and again the same if there is no newer; None if none."""
         while True:

@@ -1,4 +1,4 @@
-/* The layout of a ring, 1.0. Made by `python -m shm.published`; do not edit.
+/* Layout of a ring, 1.0. Made by `python -m shm.published`; do not edit.
  * The protocol of a read is in docs/ring-layout.md; examples/reader.c keeps it. */
 #ifndef AYATSURI_RING_H
 #define AYATSURI_RING_H

@@ -1,0 +1,87 @@
+"""The avatar: a pose in, a picture of the character in that pose out."""
+
+import hashlib
+from pathlib import Path
+from typing import ClassVar, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from shm.clock import now_ns
+from shm.frame import Flag
+from stages.avatar.options import AvatarOptions
+from stages.avatar.picture import PictureRejected, digest, load, resolve
+from stages.avatar.warp import WarpPoser
+from stages.pose import neutral
+from stages.stage import CommandRefused, Rings, Stage, StartFailed
+
+# Part of the look: counted up when the poser draws differently, so that no cache shows old frames.
+_POSER_VERSION: Final = 1
+
+
+class Avatar(Stage):
+    """Draws the newest pose there is; poses that came meanwhile are dropped before any work."""
+
+    options_type: ClassVar = AvatarOptions
+    options: AvatarOptions
+
+    def open(self) -> None:
+        """Load the picture and draw it once."""
+        cv2.setNumThreads(self.threads)
+        try:
+            self._show(load(resolve(self.options.picture)))
+        except PictureRejected as error:
+            raise StartFailed(str(error)) from error
+
+    def _show(self, picture: NDArray[np.uint8]) -> None:
+        """Pose another picture from now on; the first frame is marked as a new beginning."""
+        poser = WarpPoser(picture)
+        poser.render(neutral(), np.empty_like(picture))
+        self._poser = poser
+        self._look = _look(digest(picture), self.options.poser)
+        self._flags = int(Flag.DISCONTINUITY)
+
+    def begin(self, rings: Rings) -> None:
+        """Take the rings and say what the pixels will look like."""
+        assert rings.poses is not None and rings.gives_frames is not None
+        self._poses, self._ring = rings.poses, rings.gives_frames
+        self._ring.look = self._look
+
+    def step(self, timeout_s: float) -> None:
+        """Draw the newest pose."""
+        frame = self._poses.newest(timeout_s)
+        if frame is None:
+            return
+        start = now_ns()
+        stamp = frame.stamp
+        pose = np.frombuffer(stamp.pose, "<f4")
+        stamp = stamp._replace(look=self._look, flags=stamp.flags | self._flags)
+        given_ns = frame.published_ns
+        with self._ring.slot(stamp) as array:
+            self._poser.render(pose, array)
+        self._flags = 0
+        self.meter.published(stamp.captured_ns, given_ns, start)
+
+    def set_image(self, image: bytes) -> None:
+        """Show another character."""
+        try:
+            self._show(load(image))
+        except PictureRejected as error:
+            raise CommandRefused(str(error)) from error
+        self._ring.look = self._look
+
+    def set_options(self, options: AvatarOptions) -> None:
+        """Take over another picture."""
+        before, self.options = self.options, options
+        try:
+            self.set_image(Path(resolve(options.picture)).read_bytes())
+        except (CommandRefused, OSError, PictureRejected) as error:
+            self.options = before
+            raise CommandRefused(str(error)) from error
+
+
+def _look(picture_digest: int, poser: str) -> int:
+    """Return 64 bits for all that shapes the pixels besides the pose; never 0."""
+    shaping = f"{picture_digest:x} {poser} {_POSER_VERSION}".encode()
+    return int.from_bytes(hashlib.blake2b(shaping, digest_size=8).digest(), "little") | 1

@@ -1,0 +1,19 @@
+"""What a config may set for an interpolation stage. Light: the parent reads it too."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+
+class InterpolationOptions(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """How many frames are given for each one read, and when."""
+
+    scale: Annotated[int, Meta(ge=1, le=4)] = 2
+    """Frames given for each frame read. 1 passes frames on as they are."""
+
+    pacing: Literal["even", "lowest_latency"] = "even"
+    """`even` spreads the frames evenly in time, which costs up to one period of age;
+    `lowest_latency` gives each as soon as it is made."""
+
+    method: Literal["flow"] = "flow"
+    """How frames in between are made. `flow`: optical flow, on the CPU."""
