@@ -28,10 +28,13 @@ class Cadence:
 
     def saw(self, at_ns: int) -> None:
         """Learn from a frame seen at `at_ns`."""
-        interval = at_ns - self._last_ns
+        interval, first = at_ns - self._last_ns, not self._last_ns
         self._last_ns = at_ns
-        if not self._interval_ns or interval > 4 * self._interval_ns:
-            self._interval_ns, self._deviation_ns = interval, _STEADY_NS * 4
+        if first or not self._interval_ns:
+            self._interval_ns, self._deviation_ns = 0 if first else interval, _STEADY_NS * 4
+            return
+        if interval > 4 * self._interval_ns:  # a pause, or another rate: the next interval tells
+            self._interval_ns = 0
             return
         error = interval - self._interval_ns
         self._interval_ns += error // _SHARE

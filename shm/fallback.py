@@ -1,4 +1,4 @@
-"""Rings in order of preference: the first one, and the next while the first one's writer is gone."""
+"""Rings in order of preference: the first, and the next while the first one's writer is gone."""
 
 from collections.abc import Sequence
 

@@ -63,7 +63,7 @@ def _libatomic() -> ctypes.PyDLL:
     )
 
 
-def _atomic_order(address: int) -> Order:
+def _atomic_order(words: memoryview, address: int) -> Order:
     library = _libatomic()
     store = library.__getattr__("__atomic_store_8")
     store.argtypes, store.restype = (ctypes.c_void_p, ctypes.c_uint64, ctypes.c_int), None
@@ -72,10 +72,13 @@ def _atomic_order(address: int) -> Order:
     thread_fence = library.atomic_thread_fence
     thread_fence.argtypes, thread_fence.restype = (ctypes.c_int,), None
 
+    # `words[index]` raises once the segment is closed, where the bare address would be a crash.
     def store_release(index: int, value: int) -> None:
+        words[index]
         store(address + 8 * index, value, _RELEASE)
 
     def load_acquire(index: int) -> int:
+        words[index]
         return int(load(address + 8 * index, _ACQUIRE))
 
     def load_last(index: int) -> int:
@@ -95,4 +98,4 @@ def order_of(words: memoryview, address: int, machine: str = "") -> Order:
     if (machine or platform.machine()).lower() in {"x86_64", "amd64"}:
         load = words.__getitem__
         return Order(words.__setitem__, load, load, _full_fence_of_x86())
-    return _atomic_order(address)
+    return _atomic_order(words, address)

@@ -89,7 +89,10 @@ def unpack_format(header: Any) -> FrameFormat:
     kind, dtype, rank, *rest = _FORMAT.unpack_from(header, _HEADER["kind"])
     if kind not in Kind.__members__.values() or dtype not in _DTYPE_NAMES or not 1 <= rank <= 4:
         raise FormatError(f"unknown frame format: kind {kind}, dtype {dtype}, {rank} axes")
-    return FrameFormat(Kind(kind), _DTYPE_NAMES[dtype], tuple(rest[:rank]))
+    frame_format = FrameFormat(Kind(kind), _DTYPE_NAMES[dtype], tuple(rest[:rank]))
+    if frame_format.nbytes < 1:
+        raise FormatError(f"frames of the shape {frame_format.shape} hold nothing")
+    return frame_format
 
 
 NO_HOPS: Final = (0,) * layout.HOP_COUNT

@@ -19,16 +19,17 @@ class FileLock:
     """An exclusive lock on a file, held until `release` or the death of this process.
 
     On Linux it may be the segment's own file, so that it goes when the segment goes; elsewhere a
-    file of that name in the temporary folder.
+    file of that name in the temporary folder, made at need.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, make: bool) -> None:
         self.path = path
+        self._flags = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | (os.O_CREAT if make else 0)
         self._descriptor: int | None = None
 
     def acquire(self) -> None:
-        """Take the lock or raise `Locked`; never waits."""
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+        """Take the lock or raise `Locked`, or FileNotFoundError; never waits."""
+        descriptor = os.open(self.path, self._flags, 0o600)
         try:
             if sys.platform == "win32":
                 import msvcrt
@@ -53,8 +54,9 @@ class FileLock:
 def writer_lock(name: str) -> FileLock:
     """Return the lock that the writer of segment `name` holds for life."""
     if sys.platform == "linux":
-        return FileLock(SHM_FOLDER / name)
-    return FileLock(Path(tempfile.gettempdir()) / f"{name}.writer-lock")
+        # Not made here: a segment unlinked meanwhile would leave an empty file of its name.
+        return FileLock(SHM_FOLDER / name, make=False)
+    return FileLock(Path(tempfile.gettempdir()) / f"{name}.writer-lock", make=True)
 
 
 @contextlib.contextmanager
@@ -65,7 +67,7 @@ def reader_table(name: str) -> Iterator[None]:
     flock, and that closing another descriptor of this process does not drop.
     """
     if sys.platform != "linux":
-        lock = FileLock(Path(tempfile.gettempdir()) / f"{name}.reader-lock")
+        lock = FileLock(Path(tempfile.gettempdir()) / f"{name}.reader-lock", make=True)
         lock.acquire()
         try:
             yield

@@ -60,7 +60,7 @@ class MergedReader:
             if frame is not None:
                 return frame
             left = end - now_ns()
-            if left <= 0:
+            if left <= 0 or self.ended:
                 return None
             wait_any(self._bells, seen, min(left, _LOOK_AGAIN_NS))
 

@@ -37,6 +37,7 @@ class RingOwner:
         self.format = frame_format
         self.slots = slots
         self._segment = segment
+        self._closed = False
         self._order = order_of(segment.words, segment.address)
         self._bell = open_doorbell(
             segment.name, segment.address + _HEADER["head"], lambda: self._order.load_acquire(_HEAD)
@@ -80,6 +81,9 @@ class RingOwner:
 
     def close(self) -> None:
         """End the ring and remove its name; readers that have it open keep their last frame."""
+        if self._closed:
+            return
+        self._closed = True
         self.end()
         unlink(self.name)
         self._bell.close()

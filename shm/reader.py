@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from shm import layout
-from shm.attached import AttachedRing, attach
+from shm.attached import AttachedRing, LayoutMismatch, attach
 from shm.cadence import Cadence
 from shm.clock import now_ns
 from shm.doorbell import Doorbell
@@ -47,6 +47,8 @@ class RingReader:
         self._load = ring.order.load_acquire
         self._load_last = ring.order.load_last
         self._headers, self._arrays, self._locks = ring.headers, ring.arrays, ring.locks
+        for array in ring.arrays:  # writable where the mapping is, for the leases
+            array.setflags(write=False)
         self._wait = _waiting(ring, Cadence() if predict else None)
         # The first frame is the newest one there is, not all that came before us.
         self.cursor = max(0, (self._load(_HEAD) >> 8) - 1)
@@ -116,6 +118,7 @@ class RingReader:
             frame = self._frame(head, 0)
             if frame is not None:
                 return frame
+            self._must_have_moved_on(head)
 
     def newest(self, timeout_s: float = 0.0) -> Frame | None:
         """Return the newest frame not yet seen, waiting for one; None when the time is over.
@@ -132,6 +135,7 @@ class RingReader:
                 self.cursor = head >> 8
                 self.dropped += dropped
                 return frame
+            self._must_have_moved_on(head)
 
     def next(self, timeout_s: float = 0.0) -> Frame | None:
         """Return the oldest frame not yet seen that is still whole, waiting for one.
@@ -176,11 +180,26 @@ class RingReader:
     def _frame(self, head: int, dropped: int) -> Frame | None:
         """Return the frame of a head value if its slot still holds it."""
         slot, sequence = head & 0xFF, head >> 8
-        lock = self._locks[slot]
+        try:
+            lock = self._locks[slot]
+        except IndexError:
+            raise self._damaged(head) from None
         if self._load(lock) != sequence << 1:
             return None
         array, header = self._arrays[slot], self._headers[slot]
         return Frame(array, header, self._load_last, lock, slot, sequence, dropped)
+
+    def _must_have_moved_on(self, head: int) -> None:
+        # A writer takes the newest frame's slot only after it has published a newer one. Where the
+        # frame is gone and no newer one came, looking again would never end.
+        if self._load(_HEAD) == head:
+            raise self._damaged(head)
+
+    def _damaged(self, head: int) -> LayoutMismatch:
+        return LayoutMismatch(
+            f"{self.name!r} is damaged: it says frame {head >> 8} is in slot {head & 0xFF} of "
+            f"{self._ring.slot_count}, and it is not"
+        )
 
     # --- holding on
 
@@ -206,8 +225,9 @@ class RingReader:
                 raise FrameLost(f"frame {frame.sequence} was overwritten before it could be leased")
             yield frame
         finally:
-            order.store_release(lease, 0)
-            self._free_leases.append(entry)
+            if self._lease_entries:  # else the reader was closed meanwhile, and its leases with it
+                order.store_release(lease, 0)
+                self._free_leases.append(entry)
 
     def close(self) -> None:
         """Give leases back and let the ring go."""

@@ -66,6 +66,10 @@ class Segment:
         self.name = name
         self.writable = writable
         self._block = block
+        self._let_go = block.close
+        if isinstance(block, SharedMemory):
+            # Its finaliser closes too, and at exit complains of views that still exist.
+            block.__dict__["close"] = lambda: None
         buffer = memoryview(block.buf if isinstance(block, SharedMemory) else block)  # type: ignore[arg-type]
         self.data: NDArray[np.uint8] = np.frombuffer(buffer, np.uint8)
         self.words = buffer[: len(buffer) // 8 * 8].cast("Q")
@@ -79,10 +83,12 @@ class Segment:
         with contextlib.suppress(BufferError):
             self._buffer.release()
         with contextlib.suppress(BufferError):
-            self._block.close()
-        if isinstance(self._block, SharedMemory):
-            # Its finaliser would try again and print what was suppressed here.
-            self._block.__dict__["close"] = lambda: None
+            self._let_go()
+        # Where views keep the mapping, the descriptor is still open.
+        descriptor = getattr(self._block, "_fd", -1)
+        if descriptor >= 0:
+            os.close(descriptor)
+            self._block.__dict__["_fd"] = -1
 
 
 def free_bytes() -> int | None:

@@ -13,6 +13,7 @@ from shm.clock import now_ns
 from shm.frame import FrameFormat, Stamp, State, write_meta
 from shm.identity import start_time
 from shm.lock import Locked, writer_lock
+from shm.segment import SegmentMissing
 
 _HEADER = {name: offset // 8 for name, offset in layout.offsets(layout.HEADER).items()}
 _SLOT = {name: offset // 8 for name, offset in layout.offsets(layout.SLOT).items()}
@@ -61,6 +62,9 @@ class RingWriter:
             owner = self._ring.word("writer_pid")
             self._ring.close()
             raise WriterAlive(f"process {owner} writes the ring {name!r} already") from None
+        except FileNotFoundError:
+            self._ring.close()
+            raise SegmentMissing(f"the ring {name!r} was removed just now") from None
         slots, sequence = self._take_over()
         self.epoch = self._ring.word("epoch")
         self.loan, self.publish, self._abandon = _protocol(
@@ -71,16 +75,21 @@ class RingWriter:
         """Return the slots, oldest first, and the last sequence used."""
         ring, store = self._ring, self._ring.order.store_release
         load = ring.order.load_acquire
+        first = _HEADER["history"]
+        history = [load(first + i) for i in range(layout.HISTORY_COUNT)]
+        newest = max(load(_HEADER["head"]), *history)
+        sequence = newest >> 8
         held: dict[int, int] = {}
         for slot, lock in enumerate(ring.locks):
             value = load(lock)
-            if value & 1:
+            # Half-written, or whole but its writer died before the history told anybody of it.
+            if value & 1 or value >> 1 > sequence:
                 store(lock, 0)
                 value = 0
             held[slot] = value >> 1
-        first = _HEADER["history"]
-        history = [load(first + i) >> 8 for i in range(layout.HISTORY_COUNT)]
-        sequence = max(load(_HEADER["head"]) >> 8, *history)
+        if newest != load(_HEADER["head"]):  # died between history and head: the frame is whole
+            store(_HEADER["head"], newest)
+            ring.bell.ring(sequence)
         store(_HEADER["writer_pid"], os.getpid())
         store(_HEADER["writer_start"], start_time(os.getpid()))
         store(_HEADER["epoch"], load(_HEADER["epoch"]) + 1)
@@ -191,10 +200,14 @@ def _protocol(
         index = take(candidates)
         order.remove(index)
         slot = slots[index]
-        write_meta(headers[index], epoch, nbytes, now_ns(), stamp)
+        slot.on_loan = True
+        try:
+            write_meta(headers[index], epoch, nbytes, now_ns(), stamp)
+        except BaseException:  # a stamp out of range must not cost the ring a slot
+            abandon(slot)
+            raise
         hops = stamp.hops
         slot.hop_word = locks[index] + first_hop + (hops.index(0) if 0 in hops else len(hops) - 1)
-        slot.on_loan = True
         return slot
 
     def publish(slot: Slot) -> int:

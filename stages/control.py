@@ -137,8 +137,8 @@ def decode(data: bytes, kind: Any) -> Any:
     if len(data) > MAX_MESSAGE_BYTES:
         raise MessageRejected(f"a message has at most {MAX_MESSAGE_BYTES} bytes, not {len(data)}")
     try:
-        content = msgpack.unpackb(data, max_buffer_size=MAX_MESSAGE_BYTES, strict_map_key=True)
-    except Exception as error:  # msgpack raises half a dozen unrelated types for bad bytes
+        content = msgpack.unpackb(data, strict_map_key=True)
+    except (ValueError, msgpack.UnpackException) as error:
         raise MessageRejected(f"not msgpack: {type(error).__name__}") from error
     if not isinstance(content, dict):
         raise MessageRejected(f"a message is a map, not {type(content).__name__}")

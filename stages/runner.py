@@ -1,7 +1,7 @@
 """A stage process's main: its rings, its signals, its loop, its beat.
 
-The supervisor starts `python -m stages.runner`, writes a `StageSpec` to its standard input and keeps
-that open: its end means that the supervisor is gone.
+The supervisor starts `python -m stages.runner`, writes a `StageSpec` to its standard input and
+keeps that open: its end means that the supervisor is gone.
 """
 
 import ctypes

@@ -2,7 +2,7 @@
 
 Trained posers mostly warp, and the input convention says where things are: the head inside the
 128x128 box centred at (256, 128), the neck near (256, 200), the body upright below. The amounts
-are the movements of two trained characters, averaged (points and figures: docs/warp_poser.md).
+are the movements of two trained characters, averaged; `tests/unit/test_warp.py` has the points.
 
 A frame is made backwards. Each point of the frame asks where in the picture it comes from: the
 moves of `MOVES` are undone one after the other, outermost (the lean of the whole figure) first, on

@@ -45,7 +45,7 @@ def parse(data: bytes) -> PoseMessage:
         content = msgpack.unpackb(
             data, max_array_len=SIZE + 1, max_map_len=16, max_ext_len=0, strict_map_key=True
         )
-    except Exception as error:  # msgpack raises half a dozen unrelated types for bad bytes
+    except (ValueError, msgpack.UnpackException) as error:
         raise PoseRejected(f"a pose message is not msgpack ({type(error).__name__})") from error
     if not isinstance(content, dict):
         content = {"pose": content}

@@ -60,8 +60,8 @@ class Ingest(Stage):
         except zmq.ZMQError as error:
             if endpoint != "auto":
                 raise StartFailed(
-                    f"cannot accept poses on {endpoint} ({error.strerror}): another program has it; "
-                    'give stages.ingest.options.endpoint another one, or "auto"'
+                    f"cannot accept poses on {endpoint} ({error.strerror}): another program has "
+                    'it; give stages.ingest.options.endpoint another one, or "auto"'
                 ) from error
             self._socket.bind(_ANY_PORT)
             self.notes.append(f"{USUAL_ENDPOINT} is taken, a free port was chosen")

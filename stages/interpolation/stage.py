@@ -59,7 +59,6 @@ class Interpolation(Stage):
                 self.meter.lateness.add(max(0, now_ns() - due))
             self._ring.publish(slot)
             self.meter.published(stamp.captured_ns, given_ns, start)
-        self._pacer.next_period()
         self._before = stamp, shown.array
 
     def _copy(self, frame: Frame, stamp: Stamp) -> Slot:

@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import zstandard
 from drawn import figure, over_grey, psnr
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -52,8 +53,8 @@ def resealed(blob: bytes, **changes: int) -> bytes:
     return head + struct.pack("<I", zlib.crc32(content, zlib.crc32(head))) + content
 
 
-# Lowest PSNR over grey that the drawn figure may come back with; measured 42.6, 39.2 and 33.5.
-@pytest.mark.parametrize(("quality", "least_db"), [(90, 41.0), (85, 38.0), (50, 32.0)])
+# Lowest PSNR over grey that the drawn figure may come back with; measured 47.3, 44.9 and 36.6.
+@pytest.mark.parametrize(("quality", "least_db"), [(90, 46.0), (85, 43.5), (50, 35.0)])
 def test_a_frame_comes_back_nearly_the_same(
     jpeg: JpegBinding, quality: int, least_db: float
 ) -> None:
@@ -169,6 +170,15 @@ def test_a_header_that_lies_is_refused_even_with_a_right_checksum(
     assert (out == 77).all()
 
 
+@pytest.mark.parametrize("size", [0, 1, 50_000, 10_000_000])
+def test_an_alpha_of_another_size_is_refused(jpeg: JpegBinding, size: int) -> None:
+    header = codec._Header(*codec._HEADER.unpack_from(BLOBS[0]))
+    kept = BLOBS[0][: codec.HEADER_BYTES + header.jpeg_bytes]
+    blob = resealed(kept + zstandard.ZstdCompressor(level=1).compress(bytes(size)))
+    with pytest.raises(BlobRejected, match="bytes"):
+        Codec(90, jpeg).decode(blob, np.empty((512, 512, 4), np.uint8))
+
+
 def test_random_bytes_are_refused() -> None:
     noise = np.random.default_rng(1).bytes(5000)
     with pytest.raises(BlobRejected):
@@ -194,7 +204,7 @@ def test_the_bindings_read_each_other() -> None:
     first, second = binding_or_skip(PyTurboJpegBinding), binding_or_skip(SimpleJpegBinding)
     out = np.empty((512, 512, 4), np.uint8)
     Codec(90, second).decode(Codec(90, first).encode(figure()), out)
-    assert psnr(out, figure()) > 41.0
+    assert psnr(out, figure()) > 46.0
 
 
 def test_another_package_called_turbojpeg_is_passed_over(
@@ -226,6 +236,10 @@ def test_real_frames_keep_the_quality_and_size_measured_for_this_layout(jpeg: Jp
     # other versions.
     assert np.mean([psnr(round_trip(packer, frame), frame) for frame in frames]) > 44.2
     assert np.mean([len(packer.encode(frame)) for frame in frames]) < 44_000
-    assert max(
-        np.abs(over_grey(round_trip(packer, frame)) - over_grey(frame)).mean() for frame in frames
-    ) < 1.0
+    assert (
+        max(
+            np.abs(over_grey(round_trip(packer, frame)) - over_grey(frame)).mean()
+            for frame in frames
+        )
+        < 1.0
+    )

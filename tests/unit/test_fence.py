@@ -50,6 +50,17 @@ def test_a_stored_word_is_loaded_whole(machine: str, value: int) -> None:
     assert [int(word) for word in words] == [0, 0, 0, value, *[0] * 12]
 
 
+@pytest.mark.usefixtures("order_everywhere")
+def test_use_after_close_raises_and_crashes_nothing(make_ring: MakeRing) -> None:
+    owner = make_ring(SMALL, 3)
+    writer, reader = RingWriter(owner.name), RingReader(owner.name)
+    writer.close()
+    reader.close()
+    for use in (reader.latest, lambda: writer.look, lambda: writer.loan(Stamp())):
+        with pytest.raises(ValueError, match="released"):
+            use()
+
+
 def test_machine_without_known_order_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shm.fence, "_RELAXED_MACHINES_NEED", ("libabsent.so",))
     words = memoryview(bytearray(64)).cast("Q")

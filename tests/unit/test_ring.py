@@ -30,6 +30,7 @@ from shm import (
     create_ring,
     image_format,
     layout,
+    now_ns,
     segment,
 )
 from shm.lock import writer_lock
@@ -158,9 +159,9 @@ def test_newest_pose_is_that_of_the_newest_frame(writer: RingWriter, reader: Rin
 
 
 def test_waiting_reader_gets_none_when_the_time_is_over(reader: RingReader) -> None:
-    before = os.times().elapsed
+    before = now_ns()
     assert reader.newest(timeout_s=0.05) is None
-    assert os.times().elapsed - before >= 0.04
+    assert now_ns() - before >= 50_000_000
 
 
 # --- views
@@ -550,13 +551,13 @@ def test_owner_writer_and_reader_may_be_closed_twice(make_ring: MakeRing) -> Non
         closable.close()
 
 
-def test_frame_outlives_its_reader_and_its_ring(make_ring: MakeRing) -> None:
+def test_view_may_be_looked_at_after_reader_and_ring_are_closed(make_ring: MakeRing) -> None:
     owner = make_ring(SMALL, 3)
     with RingWriter(owner.name) as writer, RingReader(owner.name) as reader:
         publish(writer)
-        frame = some(reader.latest())
+        view = some(reader.latest()).array
     owner.close()
-    assert set(frame.copy()) == {1}
+    assert set(view) == {1}
 
 
 def _open_files() -> int:
@@ -566,10 +567,13 @@ def _open_files() -> int:
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="counted on Linux")  # noqa: PTH112
 def test_closing_gives_every_file_back(new_name: Callable[[], str]) -> None:
     def once() -> None:
-        with create_ring(new_name(), SMALL, 3) as owner:
-            with RingWriter(owner.name) as writer, RingReader(owner.name, leases=1) as reader:
-                publish(writer)
-                assert some(reader.latest()).valid
+        with (
+            create_ring(new_name(), SMALL, 3) as owner,
+            RingWriter(owner.name) as writer,
+            RingReader(owner.name, leases=1) as reader,
+        ):
+            publish(writer)
+            assert some(reader.latest()).valid
 
     once()
     before = _open_files()

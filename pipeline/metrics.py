@@ -1,0 +1,63 @@
+"""What is said of a running session: to tools, to subscribers, to the terminal."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from pipeline.process import StageProcess
+from pipeline.topology import Topology
+
+
+def _quantiles(times: tuple[float, float] | None) -> dict[str, float] | None:
+    return {"p50": round(times[0], 3), "p99": round(times[1], 3)} if times else None
+
+
+def stage_status(stage: StageProcess) -> dict[str, Any]:
+    """Return what is known of one stage."""
+    beat = stage.beat
+    times = beat.times_ms if beat else {}
+    return {
+        "name": stage.plan.name,
+        "kind": stage.plan.kind,
+        "pid": stage.pid,
+        "state": stage.phase.value,
+        "rate_hz": beat.rate_hz if beat else 0.0,
+        "restarts": stage.restarts,
+        "dropped": beat.counters.get("dropped", 0) if beat else 0,
+        "hop_ms": _quantiles(times.get("hop")),
+        "age_ms": _quantiles(times.get("age")),
+        "work_ms": _quantiles(times.get("work")),
+        "lateness_ms": _quantiles(times.get("lateness")),
+        "memory_mb": round(beat.memory_bytes / 1e6, 1) if beat else 0.0,
+        "counters": dict(beat.counters) if beat else {},
+        "last_error": stage.last_error if stage.restarts or stage.phase.value == "failed" else "",
+    }
+
+
+def session_status(
+    topology: Topology, stages: Iterable[StageProcess], uptime_s: float, memory_bytes: int
+) -> dict[str, Any]:
+    """Return the status of a session: what `launcher.py status --json` prints."""
+    rows = [stage_status(stage) for stage in stages]
+    output = next(row for row in rows if row["name"] == topology.output_stage)
+    hits = sum(row["counters"].get("hits", 0) for row in rows)
+    misses = sum(row["counters"].get("misses", 0) for row in rows)
+    states = {row["state"] for row in rows}
+    return {
+        "session": topology.session,
+        "state": "paused"
+        if "paused" in states
+        else "running"
+        if states == {"running"}
+        else "uneven",
+        "uptime_s": round(uptime_s, 1),
+        "output": topology.output,
+        "rate_hz": output["rate_hz"],
+        "age_ms": output["age_ms"] or {"p50": None, "p99": None},
+        "cache": {
+            "hits": hits,
+            "misses": misses,
+            "hit_share": round(hits / (hits + misses), 4) if hits + misses else None,
+        },
+        "launcher_memory_mb": round(memory_bytes / 1e6, 1),
+        "stages": rows,
+    }

@@ -1,0 +1,210 @@
+"""What tools ask of a running session, answered; a request that fails changes nothing."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+import zmq
+
+from pipeline.places import ConfigError
+from pipeline.process import Phase, StageProcess
+from pipeline.topology import Topology
+from shm.clock import deadline_ns, now_ns
+from stages.control import (
+    Done,
+    GetStatus,
+    Message,
+    MessageRejected,
+    Pause,
+    Reload,
+    Reply,
+    Restart,
+    Resume,
+    SetImage,
+    SetOptions,
+    Stop,
+    ToolRequest,
+    decode,
+    encode,
+)
+
+if TYPE_CHECKING:
+    from pipeline.supervisor import Supervisor
+
+_PATIENCE_S: Final = 10.0  # for a stage to do what it was asked
+
+log = logging.getLogger("ayatsuri")
+
+
+@dataclass
+class _Pending:
+    """A command that a stage has not answered yet; `answered` gets its error, None if it did it."""
+
+    stage: StageProcess
+    end_ns: int
+    answered: Callable[[str | None], None]
+
+
+class Requests:
+    """Answers tools on the control endpoint, some of them only when a stage has answered."""
+
+    def __init__(self, supervisor: "Supervisor", socket: "zmq.Socket[bytes]") -> None:
+        self._supervisor = supervisor
+        self._socket = socket
+        self._pending: dict[int, _Pending] = {}
+        self._number = 0
+        self.malformed = 0
+
+    def hear(self) -> None:
+        """Take every request there is."""
+        while True:
+            try:
+                *client, data = self._socket.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            try:
+                request = decode(data, ToolRequest)
+            except MessageRejected as error:
+                self.malformed += 1
+                if self.malformed == 1:
+                    log.warning("a control message was refused: %s", error)
+                self._reply(client, Reply(error=str(error)))
+                continue
+            try:
+                self._do(client, request)
+            except _Refused as refused:
+                self._reply(client, Reply(error=str(refused)))
+
+    def _reply(self, client: list[bytes], reply: Reply) -> None:
+        if not client:
+            return
+        try:
+            self._socket.send_multipart([*client, encode(reply)], zmq.NOBLOCK)
+        except zmq.ZMQError:
+            log.debug("a tool went away before its answer")
+
+    def _do(self, client: list[bytes], request: Message) -> None:
+        supervisor = self._supervisor
+        match request:
+            case GetStatus():
+                self._reply(client, Reply(result=supervisor.status()))
+            case Stop():
+                supervisor.stop("asked by a tool")
+                self._reply(client, Reply())
+            case Pause() | Resume():
+                supervisor.paused = isinstance(request, Pause)
+                for stage in supervisor.stages.values():
+                    supervisor.send(stage, request)
+                supervisor.tell_event("paused" if supervisor.paused else "resumed")
+                self._reply(client, Reply())
+            case Restart(stage=name):
+                supervisor.restart(self._stage(name))
+                self._reply(client, Reply())
+            case SetImage(stage=name):
+                self._set_image(client, request, name)
+            case Reload():
+                self._reload(client)
+
+    def _stage(self, name: str) -> StageProcess:
+        stage = self._supervisor.stages.get(name)
+        if stage is None:
+            names = ", ".join(self._supervisor.stages)
+            raise _Refused(f'there is no stage "{name}"; there is: {names}')
+        return stage
+
+    def _ask(
+        self, stage: StageProcess, request: Message, answered: Callable[[str | None], None]
+    ) -> None:
+        """Send a stage a command and call `answered` when it has answered, or will not any more."""
+        if stage.phase not in (Phase.RUNNING, Phase.PAUSED):
+            raise _Refused(f'the stage "{stage.plan.name}" is {stage.phase.value}: ask again later')
+        self._number += 1
+        self._pending[self._number] = _Pending(stage, deadline_ns(_PATIENCE_S), answered)
+        self._supervisor.send(stage, request, self._number)
+
+    def stage_did(self, report: Done) -> None:
+        """Go on with the command that a stage has done or refused."""
+        pending = self._pending.pop(report.number, None)
+        if pending is not None:
+            pending.answered(report.error)
+
+    def give_up_old(self) -> None:
+        """Give up commands whose stage died or took too long."""
+        now = now_ns()
+        for number, pending in list(self._pending.items()):
+            gone = pending.stage.phase not in (Phase.RUNNING, Phase.PAUSED)
+            if gone or now > pending.end_ns:
+                del self._pending[number]
+                how = "died" if gone else f"did not answer in {_PATIENCE_S:g} s"
+                pending.answered(f'the stage "{pending.stage.plan.name}" {how}; ask again')
+
+    # --- another character
+
+    def _set_image(self, client: list[bytes], request: SetImage, name: str | None) -> None:
+        avatars = [s for s in self._supervisor.stages.values() if "picture" in s.options]
+        if name is None and len(avatars) != 1:
+            names = ", ".join(stage.plan.name for stage in avatars)
+            raise _Refused(f"say which stage is meant: {names}")
+        stage = self._stage(name) if name else avatars[0]
+
+        def answered(error: str | None) -> None:
+            if error is None:
+                # The picture must outlive the stage: a restarted one shows it again.
+                path = self._supervisor.folder.file(f"picture-{stage.plan.name}.png")
+                path.write_bytes(request.image)
+                stage.options["picture"] = str(path)
+                self._supervisor.tell_event("image", stage=stage.plan.name)
+            self._reply(client, Reply(error=error))
+
+        self._ask(stage, request, answered)
+
+    # --- the config, read again
+
+    def _reload(self, client: list[bytes]) -> None:
+        """Take over changed options; what changes the shape of the pipeline needs a new start."""
+        supervisor = self._supervisor
+        try:
+            config, topology = supervisor.recompose()
+        except ConfigError as error:
+            raise _Refused(f"the config was not taken over:\n{error}") from error
+        if _shape(topology) != _shape(supervisor.topology):
+            raise _Refused(
+                "the config was not taken over: it changes stages, rings or threads; end the "
+                "session and start it again"
+            )
+        changed = [
+            (supervisor.stages[new.name], msgspec.to_builtins(new.options))
+            for old, new in zip(supervisor.topology.stages, topology.stages, strict=True)
+            if old.options != new.options
+        ]
+        supervisor.config, supervisor.topology = config, topology
+        for stage, options in changed:
+            stage.options = options
+            if stage.phase in (Phase.RUNNING, Phase.PAUSED):
+                # One that is not there will start with them.
+                self._ask(stage, SetOptions(options=options), self._restart_unless_done(stage))
+        names = [stage.plan.name for stage, _ in changed]
+        supervisor.tell_event("reloaded", stages=names)
+        self._reply(client, Reply(result={"changed": names}))
+
+    def _restart_unless_done(self, stage: StageProcess) -> Callable[[str | None], None]:
+        """A stage that cannot take options while running is started again with them."""
+
+        def answered(error: str | None) -> None:
+            if error is not None:
+                log.info("%s is started again with its new options: %s", stage.plan.name, error)
+                self._supervisor.restart(stage)
+
+        return answered
+
+
+class _Refused(Exception):
+    """The request cannot be met; one sentence that says why."""
+
+
+def _shape(topology: Topology) -> tuple[Any, ...]:
+    """Return what a reload may not change: all but the options."""
+    stages = (msgspec.structs.replace(plan, options=msgspec.Struct()) for plan in topology.stages)
+    return topology.session, topology.rings, topology.output, tuple(stages)

@@ -1,0 +1,85 @@
+"""Where a running session is found: its file names the rings, endpoints and processes.
+
+The file is `<folder>/<session>/session.json`, UTF-8 JSON, replaced as a whole and removed when the
+session ends. The folder is $AYATSURI_RUNTIME_DIR, or `ayatsuri` in the user's runtime folder, or
+in the temporary folder. docs/session-file.md describes it for other languages.
+"""
+
+import json
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from shm.identity import alive
+from shm.reader import RingReader
+
+FILE = "session.json"
+
+
+class SessionMissing(LookupError):
+    """No such session runs."""
+
+
+def sessions_folder() -> Path:
+    """Return the folder that holds a folder for each session; it need not exist."""
+    chosen = os.environ.get("AYATSURI_RUNTIME_DIR")
+    if chosen:
+        return Path(chosen)
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    if runtime and sys.platform == "linux" and Path(runtime).is_dir():
+        return Path(runtime) / "ayatsuri"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", tempfile.gettempdir())) / "ayatsuri" / "sessions"
+    return Path(tempfile.gettempdir()) / f"ayatsuri-{os.getuid()}"
+
+
+def read_session(name: str) -> dict[str, Any]:
+    """Return the content of a session's file. Raises `SessionMissing`, also if it has died."""
+    try:
+        content = json.loads((sessions_folder() / name / FILE).read_text(encoding="utf-8"))
+        lives = alive(content["pid"], content["start"])
+    except (OSError, ValueError, KeyError, TypeError):
+        lives = False
+    if not lives:
+        others = running_sessions(but=name)
+        there = f"; there is: {', '.join(others)}" if others else ""
+        raise SessionMissing(
+            f"no session named {name!r} is running{there}: start it with `python launcher.py`"
+        )
+    assert isinstance(content, dict)
+    return content
+
+
+def running_sessions(*, but: str | None = None) -> list[str]:
+    """Return the names of the sessions that run now."""
+    names = []
+    for file in sorted(sessions_folder().glob(f"*/{FILE}")):
+        if file.parent.name == but:
+            continue
+        try:
+            names.append(read_session(file.parent.name) and file.parent.name)
+        except SessionMissing:
+            continue
+    return [name for name in names if name]
+
+
+def open_output(
+    session: str = "main", *, timeout_s: float = 5.0, predict: bool = False, leases: int = 0
+) -> RingReader:
+    """Open the ring that a session gives to other programs, waiting for the session to start.
+
+    Frames are BGRA uint8 (height, width, 4), straight alpha, sRGB. Raises `SessionMissing`.
+    """
+    end = time.monotonic() + timeout_s
+    while True:
+        try:
+            name = read_session(session)["output"]["segment"]
+            break
+        except SessionMissing:
+            if time.monotonic() >= end:
+                raise
+        time.sleep(0.05)
+    return RingReader(name, timeout_s=timeout_s, predict=predict, leases=leases)
