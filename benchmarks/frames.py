@@ -26,10 +26,10 @@ from rich.table import Table
 from stages.avatar import picture
 from stages.avatar.warp import WarpPoser
 from stages.cacher.codec import Codec
-from stages.cacher.jpeg import JpegBinding, PyTurboJpegBinding, SimpleJpegBinding
 from stages.ingest.idle import PERIOD_S, IdleMotion
 from stages.ingest.trace import load_trace
 from stages.interpolation.flow import FlowInterpolator
+from stages.jpeg import JpegBinding, PyTurboJpegBinding, SimpleJpegBinding
 from stages.pose import neutral
 
 Image = NDArray[np.uint8]

@@ -199,7 +199,7 @@ def _import_version(module: str) -> str | None:
 
 def _jpeg() -> Iterator[Finding]:
     try:
-        from stages.cacher.jpeg import NoJpegBinding, open_jpeg
+        from stages.jpeg import NoJpegBinding, open_jpeg
 
         binding = open_jpeg().name
     except (ImportError, NoJpegBinding) as error:

@@ -76,9 +76,12 @@ class StageProcess:
 
     # --- life
 
-    def start(self, endpoint: str, beat_s: float, log_level: str, paused: bool) -> None:
+    def start(
+        self, session: str, endpoint: str, beat_s: float, log_level: str, paused: bool
+    ) -> None:
         """Start the process; it reports `Ready` when it is."""
         spec = StageSpec(
+            session=session,
             name=self.plan.name,
             number=self.number,
             entry=self.plan.entry,

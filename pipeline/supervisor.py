@@ -207,6 +207,7 @@ class Supervisor:
     def _start(self, stage: StageProcess) -> None:
         supervisor = self.config.supervisor
         stage.start(
+            self.topology.session,
             self.endpoints["stages"],
             supervisor.beat_s,
             self.config.session.log_level,

@@ -44,6 +44,7 @@ log = logging.getLogger("stage")
 class StageSpec(Struct, kw_only=True, frozen=True):
     """All that a stage process is told at its start."""
 
+    session: str
     name: str
     number: int  # its place in the session, 1 first: its mark in the hops of a stamp
     entry: str  # "module:Class"
@@ -153,6 +154,7 @@ class Runner:
         stage_type = getattr(importlib.import_module(module), name)
         options = msgspec.convert(self.spec.options, stage_type.options_type)
         stage = stage_type(options, self.spec.threads, self.meter)
+        stage.session = self.spec.session
         assert isinstance(stage, Stage)
         return stage
 

@@ -46,6 +46,7 @@ class Stage(ABC):
     """
 
     options_type: ClassVar[type[Struct]]
+    session = ""  # the name of the session it works for, set before `open`
 
     def __init__(self, options: Any, threads: int, meter: Meter) -> None:
         self.options = options

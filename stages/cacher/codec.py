@@ -25,7 +25,7 @@ import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
-from stages.cacher.jpeg import JpegBinding, JpegRejected, open_jpeg
+from stages.jpeg import JpegBinding, JpegRejected, open_jpeg
 
 Image = NDArray[np.uint8]
 

@@ -9,7 +9,8 @@ class CacherOptions(Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tru
     """How finely poses are told apart, and how much memory their pictures may take."""
 
     quality: Annotated[int, Meta(ge=0, le=100)] = 85
-    """JPEG quality of the stored pictures. Their alpha is kept without loss."""
+    """JPEG quality of the stored pictures; 100 stores them without loss. Below, alpha within 3 of
+    transparent or opaque counts as that, and is exact otherwise."""
 
     ram_gb: Annotated[float, Meta(gt=0.0, le=1024.0)] = 0.25
     """Memory for stored pictures, in gigabytes; beyond it the least recently used one goes."""

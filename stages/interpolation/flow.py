@@ -1,8 +1,11 @@
 """Frames between two frames, by optical flow on the CPU.
 
 The flow is estimated once per pair, at about 256 pixels, on grey pictures of both frames over a
-middle grey (so that the silhouette is an edge too). For each phase both frames are pulled along
-it, premultiplied, and blended. Only the box around the figure is touched.
+middle grey (over black or white it is as good to 0.2 dB). For each phase both frames are pulled
+along it, premultiplied, and blended. Only the box around the figure is touched.
+
+A leap of some 40 pixels between two frames is more than the flow follows everywhere: there the
+frame between is a blend, half of each.
 
 How much flow is worth its time: 20 triplets of the built-in poser with fast motion (a head
 parameter changes by more than 0.4 between the outer frames), middle frame against the true one

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from stages.cacher import codec
 from stages.cacher.codec import BlobRejected, Codec
-from stages.cacher.jpeg import (
+from stages.jpeg import (
     JpegBinding,
     JpegRejected,
     NoJpegBinding,
