@@ -80,13 +80,15 @@ class RingReceiver(Receiver):
     """Our ring, sleeping until the writer wakes us."""
 
     predict = False
+    in_order = False
 
     def __init__(self, name: str) -> None:
         self._reader = RingReader(name, predict=self.predict)
+        self._following = self._reader.next if self.in_order else self._reader.newest
 
     def receive(self) -> tuple[NDArray[Any], int] | None:
         """See `Receiver`."""
-        frame = self._reader.newest(WAIT_S)
+        frame = self._following(WAIT_S)
         if frame is None:
             return None
         array, at = frame.array, now_ns()
@@ -106,6 +108,12 @@ class PredictingReceiver(RingReceiver):
     """Our ring, awake shortly before the next frame is due."""
 
     predict = True
+
+
+class InOrderReceiver(RingReceiver):
+    """Our ring, every frame in order."""
+
+    in_order = True
 
 
 class _IceoryxFrame(ctypes.Structure):
@@ -253,12 +261,14 @@ class ZmqReceiver(Receiver):
 SENDERS: Final[dict[str, type[Sender]]] = {
     "ring": RingSender,
     "ring, predicting": RingSender,
+    "ring, in order": RingSender,
     "iceoryx2": IceoryxSender,
     "ZeroMQ": ZmqSender,
 }
 RECEIVERS: Final[dict[str, type[Receiver]]] = {
     "ring": RingReceiver,
     "ring, predicting": PredictingReceiver,
+    "ring, in order": InOrderReceiver,
     "iceoryx2": IceoryxReceiver,
     "ZeroMQ": ZmqReceiver,
 }

@@ -105,6 +105,7 @@ class Cacher(Stage):
             array[:] = np.frombuffer(stamp.pose, "<f4")
         self._asked, self._asked_ns = stamp.pose_sequence, now_ns()
         self.meter.count("misses")
+        self.meter.count("frames_out")
         self.meter.hop.add(self._asked_ns - given_ns)
         self.meter.work.add(self._asked_ns - start_ns)
 
