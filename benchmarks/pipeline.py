@@ -47,7 +47,7 @@ PACKAGES = ("numpy", "opencv-python-headless", "pyzmq", "msgpack", "simplejpeg")
 
 @contextmanager
 def session(config: str, *overrides: str) -> Iterator[int]:
-    """Run a session; give the moment it was started. Its page, if any, is left out of the figures."""
+    """Run a session; give the moment it was started."""
     command = [sys.executable, str(ROOT / "launcher.py"), "--plain", "--session", SESSION]
     command += ["--config", config]
     for override in ("stages.ingest.options.endpoint=tcp://127.0.0.1:0", *overrides):

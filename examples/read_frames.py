@@ -5,7 +5,7 @@ from shm.session import open_output
 
 with open_output("main", timeout_s=10) as ring:
     while not ring.ended:
-        frame = ring.newest(timeout_s=1.0)  # newest one not seen yet; ring.next() takes them in order
+        frame = ring.newest(timeout_s=1.0)  # or ring.next(): one after the other
         if frame is None:
             continue
         colour = frame.array[256, 256]  # (512, 512, 4) BGRA uint8: a view of the shared memory

@@ -3,13 +3,15 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 import zmq
 
 from pipeline.places import ConfigError
 from pipeline.process import Phase, StageProcess
+from pipeline.schema import Config
+from pipeline.session import SessionFolder
 from pipeline.topology import Topology
 from shm.clock import deadline_ns, now_ns
 from stages.control import (
@@ -30,12 +32,35 @@ from stages.control import (
     encode,
 )
 
-if TYPE_CHECKING:
-    from pipeline.supervisor import Supervisor
-
 _PATIENCE_S: Final = 10.0  # for a stage to do what it was asked
 
 log = logging.getLogger("ayatsuri")
+
+
+class Session(Protocol):
+    """What requests need of the session they are about: the supervisor."""
+
+    config: Config
+    topology: Topology
+    stages: dict[str, StageProcess]
+    folder: SessionFolder
+    paused: bool
+    recompose: Callable[[], tuple[Config, Topology]]
+
+    def status(self) -> dict[str, Any]:
+        """Return the session's status."""
+
+    def stop(self, why: str) -> None:
+        """End the session."""
+
+    def restart(self, stage: StageProcess) -> None:
+        """Start a stage again."""
+
+    def send(self, stage: StageProcess, request: Message, number: int = 0) -> None:
+        """Send a stage a command."""
+
+    def tell_event(self, name: str, **facts: Any) -> None:
+        """Publish that something happened."""
 
 
 @dataclass
@@ -50,7 +75,7 @@ class _Pending:
 class Requests:
     """Answers tools on the control endpoint, some of them only when a stage has answered."""
 
-    def __init__(self, supervisor: "Supervisor", socket: "zmq.Socket[bytes]") -> None:
+    def __init__(self, supervisor: Session, socket: "zmq.Socket[bytes]") -> None:
         self._supervisor = supervisor
         self._socket = socket
         self._pending: dict[int, _Pending] = {}

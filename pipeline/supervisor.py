@@ -85,6 +85,7 @@ class Supervisor:
         self._rings: dict[str, RingOwner] = {}
         self._stopping = ""
         self._failed = False
+        self._greeted = False
         self._started_ns = now_ns()
         self._pidfds: dict[str, int] = {}
         self._complaints = Complaints()
@@ -299,12 +300,22 @@ class Supervisor:
                 log.info("%s is ready (pid %d)", stage.plan.name, report.pid)
                 self.tell_event("ready", stage=stage.plan.name, pid=report.pid)
                 self._tell_session()
+                self._greet()
             case Beat():
                 stage.heard(report)
             case Done():
                 self.requests.stage_did(report)
 
     # --- what others are told
+
+    def _greet(self) -> None:
+        """Say once, when everything runs, how the session is used."""
+        if self._greeted or any(s.phase is not Phase.RUNNING for s in self.stages.values()):
+            return
+        self._greeted = True
+        addresses = [s.endpoints["poses"] for s in self.stages.values() if "poses" in s.endpoints]
+        log.info("poses are taken on %s (examples/publish_poses.py)", ", ".join(addresses))
+        log.info("frames are in the ring %s (examples/read_frames.py)", self.topology.output)
 
     def status(self) -> dict[str, Any]:
         """Return the session's status."""

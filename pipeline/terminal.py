@@ -134,7 +134,9 @@ def open_display(
         logging.basicConfig(level=log_level.upper(), handlers=handlers, force=True)
         yield PlainLines()
         return
-    handlers.append(RichHandler(console=console, show_path=False, markup=False))
+    handlers.append(
+        RichHandler(console=console, show_path=False, markup=False, log_time_format="%H:%M:%S")
+    )
     logging.basicConfig(
         level=log_level.upper(), handlers=handlers, format="%(message)s", force=True
     )

@@ -9,7 +9,10 @@ that is bounded in time. At an unsteady rate looking would burn a core and be sl
 from collections.abc import Callable
 from typing import Final
 
+from shm import layout
 from shm.clock import now_ns
+
+_HEAD = layout.offsets(layout.HEADER)["head"] // 8
 
 _EARLY_NS: Final = 300_000  # be awake this long before the frame is due: a late timer wake-up fits
 _LOOK_NS: Final = 700_000  # look no longer than this in all
@@ -49,8 +52,6 @@ class Cadence:
         self, load: Callable[[int], int], sleep: Callable[[int, int], None], head: int
     ) -> int:
         """Sleep until shortly before the frame is due, look for a while; return the head then."""
-        from shm.reader import _HEAD
-
         seen = head
         left = self._start_ns - now_ns()
         if left > 0:

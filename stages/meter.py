@@ -50,13 +50,12 @@ class Meter:
         """Add to a counter."""
         self.counters[name] = self.counters.get(name, 0) + amount
 
-    def published(self, captured_ns: int, input_ns: int, start_ns: int) -> None:
-        """Note a frame just published: when its pose was measured, its input given, work begun."""
+    def published(self, captured_ns: int, input_ns: int) -> None:
+        """Note a frame just published: when its pose was measured, when its input was given."""
         now = now_ns()
         self.counters["frames_out"] += 1
         self.age.add(now - captured_ns)
         self.hop.add(now - input_ns)
-        self.work.add(now - start_ns)
 
     def beat(self, stage: str, paused: bool) -> Beat:
         """Return what the supervisor is told, and begin anew."""

@@ -61,7 +61,8 @@ class Avatar(Stage):
         with self._ring.slot(stamp) as array:
             self._poser.render(pose, array)
         self._flags = 0
-        self.meter.published(stamp.captured_ns, given_ns, start)
+        self.meter.published(stamp.captured_ns, given_ns)
+        self.meter.work.add(now_ns() - start)
 
     def set_image(self, image: bytes) -> None:
         """Show another character."""

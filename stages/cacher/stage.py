@@ -119,6 +119,7 @@ class Cacher(Stage):
 
     def _show(self, hit: Hit) -> None:
         """Decode a picture into the ring; a damaged one is forgotten and asked for."""
+        start = now_ns()
         self._held = None
         slot = self._hits.loan(hit.stamp._replace(flags=hit.stamp.flags | Flag.CACHED))
         try:
@@ -131,7 +132,8 @@ class Cacher(Stage):
             return
         self._hits.publish(slot)
         self.meter.count("hits")
-        self.meter.published(hit.stamp.captured_ns, hit.given_ns, hit.start_ns)
+        self.meter.published(hit.stamp.captured_ns, hit.given_ns)
+        self.meter.work.add(now_ns() - start)
 
     def _remember(self, frame: Frame) -> None:
         """Encode a frame of the avatar, unless it is known or was overwritten meanwhile."""

@@ -183,7 +183,7 @@ class Ingest(Stage):
         )
         with self._ring.slot(stamp) as array:
             array[:] = self._pose
-        self.meter.published(captured_ns, received_ns, received_ns)
+        self.meter.published(captured_ns, received_ns)
 
     def set_options(self, options: IngestOptions) -> None:
         """Take over everything but the endpoint."""

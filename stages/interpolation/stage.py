@@ -50,7 +50,9 @@ class Interpolation(Stage):
         self._pacer.arrive(given_ns)
         shown = self._copy(frame, stamp)
         between = self._make_between(shown, stamp)
-        self._pacer.made(now_ns() - given_ns)
+        made = now_ns()
+        self._pacer.made(made - given_ns)
+        self.meter.work.add(made - start)
         count = len(between) + 1
         for part, slot in enumerate((*between, shown)):
             if self.options.pacing == "even" and count > 1:
@@ -58,7 +60,7 @@ class Interpolation(Stage):
                 sleep_until(due)
                 self.meter.lateness.add(max(0, now_ns() - due))
             self._ring.publish(slot)
-            self.meter.published(stamp.captured_ns, given_ns, start)
+            self.meter.published(stamp.captured_ns, given_ns)
         self._before = stamp, shown.array
 
     def _copy(self, frame: Frame, stamp: Stamp) -> Slot:
