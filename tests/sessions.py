@@ -1,7 +1,7 @@
 """Sessions as a user has them: the launcher as a process, its stages, its rings, its log.
 
-Each has a runtime folder and a name of its own. When it has ended, no process that knows the
-folder, no segment of the name and nothing in the folder may be left.
+Each has a name of its own, usually also a runtime folder. When it has ended, none of its processes,
+none of its segments and nothing of its folder may be left.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -39,6 +39,8 @@ QUICK_RESTARTS = (
     "supervisor.restart_pause_cap_s=0.01",
     "supervisor.max_restarts=10000",
 )
+
+_MARK = "AYATSURI_TEST_SESSION"  # in the environment of all processes of a session
 
 T = TypeVar("T")
 _numbers = itertools.count()
@@ -87,20 +89,19 @@ def launcher(*arguments: str | Path, runtime: Path, timeout_s: float = 30.0) -> 
     )
 
 
-def processes_in(runtime: Path) -> list[psutil.Process]:
-    """Return every living process that was started for sessions in `runtime`."""
+def processes_of(name: str) -> list[psutil.Process]:
+    """Return every living process of a session: launcher, stages, warden."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
-            chosen = process.environ().get("AYATSURI_RUNTIME_DIR") == str(runtime)
-            if chosen and process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
+            if process.environ().get(_MARK) == name and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
     return found
 
 
 def leftovers(runtime: Path, name: str) -> list[str]:
     """Return in words what is left of a session that has ended."""
-    left = [f"process {process.pid}: {process.cmdline()}" for process in processes_in(runtime)]
+    left = [f"process {process.pid}: {process.cmdline()}" for process in processes_of(name)]
     left += [f"segment {ring}" for ring in segment.names(f"aya-{name}-")]
     folder = runtime / name
     if folder.exists():
@@ -114,7 +115,7 @@ def assert_nothing_left(runtime: Path, name: str, timeout_s: float = 5.0) -> Non
     pause = threading.Event()
     while (left := _left(runtime, name)) and time.monotonic() < end:
         pause.wait(0.02)
-    for process in processes_in(runtime):
+    for process in processes_of(name):
         with contextlib.suppress(psutil.Error):
             process.kill()
     for ring in segment.names(f"aya-{name}-"):
@@ -186,7 +187,7 @@ class Session:
     def pid(self, stage: str) -> int | None:
         """Return the process id of a stage, or of the warden."""
         if stage == "warden":
-            return next((p.pid for p in processes_in(self.runtime) if is_warden(p)), None)
+            return next((p.pid for p in processes_of(self.name) if is_warden(p)), None)
         found = self.stage(stage)["pid"]
         return int(found) if found else None
 
@@ -244,7 +245,7 @@ def started_session(
             command += ["--set", override]
         log = stack.enter_context((runtime / f"{name}.log").open("wb"))
         how = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log, **how}
-        how["env"] = {**os.environ, **how.get("env", {}), "AYATSURI_RUNTIME_DIR": str(runtime)}
+        how["env"] = {**os.environ, "AYATSURI_RUNTIME_DIR": str(runtime), _MARK: name}
         process = subprocess.Popen(command, **how)
         stack.callback(_end_hard, process)
         yield Session(process, runtime, name)
@@ -338,12 +339,10 @@ class Publisher:
 
     def __init__(self, session: Session) -> None:
         self._context = zmq.Context()
-        self._socket = self._context.socket(zmq.PUB)
+        self._socket = self._context.socket(zmq.XPUB)  # a PUB that hears of its subscribers
         self._socket.linger = 0
-        self._monitor = self._socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
         self._socket.connect(session.content()["endpoints"]["poses"])
-        assert self._monitor.poll(5000), "the session does not accept poses"
-        self._connected = False
+        assert self._socket.poll(5000), "the session does not accept poses"
 
     def send(self, pose: Any, **more: Any) -> None:
         """Send a pose in a map, as float32 bytes unless it is a list."""
@@ -356,8 +355,6 @@ class Publisher:
 
     def close(self) -> None:
         """Hang up."""
-        self._socket.disable_monitor()
-        self._monitor.close()
         self._socket.close()
         self._context.term()
 
@@ -376,8 +373,3 @@ def pose(**values: float) -> NDArray[np.float32]:
     for name, value in values.items():
         made[INDEX[name]] = value
     return made
-
-
-def with_overrides(*parts: Sequence[str]) -> tuple[str, ...]:
-    """Return several groups of overrides as one."""
-    return tuple(itertools.chain.from_iterable(parts))
