@@ -9,9 +9,9 @@ import time
 import msgpack
 import zmq
 
-from shm.session import read_session
+from shm.session import read_session, usual_session
 
-endpoint = read_session("main")["endpoints"]["poses"]
+endpoint = read_session(usual_session())["endpoints"]["poses"]
 socket = zmq.Context.instance().socket(zmq.PUB)
 socket.connect(endpoint)
 start = time.perf_counter()

@@ -3,7 +3,7 @@
 from shm import now_ns
 from shm.session import open_output
 
-with open_output("main", timeout_s=10) as ring:
+with open_output(timeout_s=10) as ring:
     while not ring.ended:
         frame = ring.newest(timeout_s=1.0)  # or ring.next(): one after the other
         if frame is None:

@@ -3,10 +3,10 @@
 import msgpack
 import zmq
 
-from shm.session import read_session
+from shm.session import read_session, usual_session
 
 socket = zmq.Context.instance().socket(zmq.SUB)
-socket.connect(read_session("main")["endpoints"]["events"])
+socket.connect(read_session(usual_session())["endpoints"]["events"])
 socket.subscribe(b"")  # or b"metrics", or b"event"
 while True:
     topic, data = socket.recv_multipart()

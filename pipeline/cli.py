@@ -12,7 +12,7 @@ from pipeline import client, topology
 from pipeline.places import ConfigError
 from shm.frame import FormatError
 from shm.segment import SegmentError
-from shm.session import SessionMissing
+from shm.session import SessionMissing, usual_session
 from stages import control
 from stages.stage import StartFailed
 
@@ -62,7 +62,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     session = argparse.ArgumentParser(add_help=False)
     session.add_argument(
-        "--session", metavar="NAME", help="which session (default: main)", default=argparse.SUPPRESS
+        "--session",
+        metavar="NAME",
+        help="which session (default: the one that runs, or main)",
+        default=argparse.SUPPRESS,
     )
     parser.add_argument("--session", metavar="NAME", help="name of the session (default: main)")
     parser.add_argument(
@@ -135,7 +138,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _session(arguments: argparse.Namespace) -> str:
-    return arguments.session or "main"
+    return arguments.session or usual_session()
 
 
 def _status(arguments: argparse.Namespace) -> int:

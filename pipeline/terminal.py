@@ -36,7 +36,7 @@ _COLUMNS = (
     Column("hop ms", lambda row: _milliseconds(row["hop_ms"])),
     Column("work ms", lambda row: _milliseconds(row["work_ms"]), 100),
     Column("age ms", lambda row: _milliseconds(row["age_ms"])),
-    Column("dropped", lambda row: str(row["dropped"])),
+    Column("drops", lambda row: str(row["dropped"])),
     Column("restarts", lambda row: str(row["restarts"] or "")),
     Column("MB", lambda row: f"{row['memory_mb']:.0f}" if row["memory_mb"] else ""),
     Column("pid", lambda row: str(row["pid"] or ""), 100),

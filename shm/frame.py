@@ -149,6 +149,16 @@ class FrameLost(RuntimeError):
     """The writer has taken the slot again: what was read from the frame must not be used."""
 
 
+class Place(NamedTuple):
+    """A slot as a reader sees it, made once."""
+
+    array: NDArray[Any]
+    header: memoryview
+    load: Callable[[int], int]  # after everything that was read before
+    lock: int
+    slot: int
+
+
 class Frame:
     """One frame, seen in the ring without a copy.
 
@@ -157,34 +167,28 @@ class Frame:
     `dropped` frames were never seen between the one before and this one.
     """
 
-    __slots__ = ("_header", "_load", "_lock", "array", "dropped", "sequence", "slot")
+    __slots__ = ("_place", "array", "dropped", "sequence")
 
-    def __init__(
-        self,
-        array: NDArray[Any],
-        header: memoryview,
-        load: Callable[[int], int],
-        lock: int,
-        slot: int,
-        sequence: int,
-        dropped: int,
-    ) -> None:
-        self.array = array
+    def __init__(self, place: Place, sequence: int, dropped: int) -> None:
+        self.array = place[0]
         self.sequence = sequence
         self.dropped = dropped
-        self.slot = slot
-        self._header = header
-        self._load = load
-        self._lock = lock
+        self._place = place
+
+    @property
+    def slot(self) -> int:
+        """The number of the slot."""
+        return self._place.slot
 
     @property
     def valid(self) -> bool:
         """Whether the slot still held this frame when asked."""
-        return self._load(self._lock) == self.sequence << 1
+        place = self._place
+        return place.load(place.lock) == self.sequence << 1
 
     def check(self) -> None:
         """Raise `FrameLost` unless `valid`."""
-        if self._load(self._lock) != self.sequence << 1:
+        if not self.valid:
             raise FrameLost(
                 f"frame {self.sequence} was overwritten while it was used: copy it, hold a lease, "
                 "or give the ring more slots"
@@ -193,14 +197,14 @@ class Frame:
     @property
     def stamp(self) -> Stamp:
         """Where the frame comes from. Raises `FrameLost`."""
-        stamp = read_stamp(self._header)[0]
+        stamp = read_stamp(self._place.header)[0]
         self.check()
         return stamp
 
     @property
     def published_ns(self) -> int:
         """When its writer published it. Raises `FrameLost`."""
-        published = read_stamp(self._header)[2]
+        published = read_stamp(self._place.header)[2]
         self.check()
         return published
 

@@ -10,7 +10,7 @@ from shm.attached import AttachedRing, LayoutMismatch, attach
 from shm.cadence import Cadence
 from shm.clock import now_ns
 from shm.doorbell import Doorbell
-from shm.frame import Frame, FrameFormat, FrameLost, State
+from shm.frame import Frame, FrameFormat, FrameLost, Place, State
 from shm.identity import alive, start_time
 from shm.lock import reader_table
 
@@ -45,10 +45,15 @@ class RingReader:
         self.dropped = 0  # frames this reader never saw
         self._ring = ring
         self._load = ring.order.load_acquire
-        self._load_last = ring.order.load_last
-        self._headers, self._arrays, self._locks = ring.headers, ring.arrays, ring.locks
+        self._locks = ring.locks
         for array in ring.arrays:  # writable where the mapping is, for the leases
             array.setflags(write=False)
+        self._places = [
+            Place(array, header, ring.order.load_last, lock, slot)
+            for slot, (array, header, lock) in enumerate(
+                zip(ring.arrays, ring.headers, ring.locks, strict=True)
+            )
+        ]
         self._wait = _waiting(ring, Cadence() if predict else None)
         # The first frame is the newest one there is, not all that came before us.
         self.cursor = max(0, (self._load(_HEAD) >> 8) - 1)
@@ -179,15 +184,12 @@ class RingReader:
 
     def _frame(self, head: int, dropped: int) -> Frame | None:
         """Return the frame of a head value if its slot still holds it."""
-        slot, sequence = head & 0xFF, head >> 8
+        sequence = head >> 8
         try:
-            lock = self._locks[slot]
+            place = self._places[head & 0xFF]
         except IndexError:
             raise self._damaged(head) from None
-        if self._load(lock) != sequence << 1:
-            return None
-        array, header = self._arrays[slot], self._headers[slot]
-        return Frame(array, header, self._load_last, lock, slot, sequence, dropped)
+        return Frame(place, sequence, dropped) if self._load(place[3]) == sequence << 1 else None
 
     def _must_have_moved_on(self, head: int) -> None:
         # A writer takes the newest frame's slot only after it has published a newer one. Where the
@@ -236,6 +238,7 @@ class RingReader:
             self._ring.order.store_release(entry + _READER["pid"], 0)
         self._lease_entries.clear()
         if self._ring.arrays:
+            self._places.clear()
             self._ring.close()
 
     def __enter__(self) -> "RingReader":

@@ -66,17 +66,24 @@ def running_sessions(*, but: str | None = None) -> list[str]:
     return [name for name in names if name]
 
 
+def usual_session() -> str:
+    """Return the session meant when none is named: "main", or the only one that runs."""
+    running = running_sessions()
+    return running[0] if len(running) == 1 else "main"
+
+
 def open_output(
-    session: str = "main", *, timeout_s: float = 5.0, predict: bool = False, leases: int = 0
+    session: str | None = None, *, timeout_s: float = 5.0, predict: bool = False, leases: int = 0
 ) -> RingReader:
     """Open the ring that a session gives to other programs, waiting for the session to start.
 
-    Frames are BGRA uint8 (height, width, 4), straight alpha, sRGB. Raises `SessionMissing`.
+    Without a name it is the only one that runs, or "main". Frames are BGRA uint8 (height, width,
+    4), straight alpha, sRGB. Raises `SessionMissing`.
     """
     end = time.monotonic() + timeout_s
     while True:
         try:
-            name = read_session(session)["output"]["segment"]
+            name = read_session(session or usual_session())["output"]["segment"]
             break
         except SessionMissing:
             if time.monotonic() >= end:

@@ -34,17 +34,22 @@ class Pacer:
         """The time between two input frames, 0 while it is not known."""
         return int(statistics.median(self._intervals)) if self._intervals else 0
 
-    def arrive(self, at_ns: int) -> None:
-        """Note that an input frame came at `at_ns`."""
+    def arrive(self, at_ns: int, passed_over: int) -> None:
+        """Note that an input frame came at `at_ns`, and how many before it were passed over.
+
+        They count: who takes every second frame for a slow rate shows it slowly and so misses every
+        second frame for ever.
+        """
         interval = at_ns - self._arrived_ns
         self._arrived_ns = at_ns
         if interval > _PAUSE_NS:
             self._intervals.clear()
             self._expected_ns = at_ns
             return
-        self._intervals.append(interval)
+        frames = passed_over + 1
+        self._intervals.append(interval // frames)
         period = self.period_ns
-        self._expected_ns += period
+        self._expected_ns += period * frames
         off = at_ns - self._expected_ns
         self._expected_ns = (
             at_ns if abs(off) > _LOST * period else self._expected_ns + off // _FOLLOW

@@ -47,7 +47,7 @@ class Interpolation(Stage):
             return
         start = now_ns()
         stamp, given_ns = frame.stamp, frame.published_ns
-        self._pacer.arrive(given_ns)
+        self._pacer.arrive(given_ns, frame.dropped)
         shown = self._copy(frame, stamp)
         between = self._make_between(shown, stamp)
         made = now_ns()

@@ -226,23 +226,25 @@ def test_time_of_another_clock_is_not_believed(publisher, session):
     assert stamp.captured_ns > since
 
 
-def test_repeated_pose_is_answered_from_memory_with_the_same_picture(publisher, ring):
+def test_repeated_pose_is_answered_from_memory_with_the_same_picture(session, publisher):
     sent = pose(head_y=0.66, body_y=-0.34)
-    pictures = {}
-    end = time.monotonic() + 10
-    while len(pictures) < 2 and time.monotonic() < end:
-        publisher.send(sent, source="me")
-        frame = ring.newest(0.1)
-        if frame is None:
-            continue
-        with contextlib.suppress(FrameLost):
-            stamp = frame.stamp
-            if stamp.pose == quantised(sent) and not stamp.flags & Flag.INTERPOLATED:
-                pictures[bool(stamp.flags & Flag.CACHED)] = frame.copy().astype(int)
-    hit, miss = pictures[True], pictures[False]
+    with session.ring("avatar") as misses, session.ring("cacher") as hits:
+        miss, hit = (picture_of(sent, publisher, ring).astype(int) for ring in (misses, hits))
     seen = np.maximum(hit[..., 3:], miss[..., 3:]) > 0
     assert np.abs((hit - miss) * seen).mean() < 1.0
     assert np.abs(hit[..., 3] - miss[..., 3]).max() <= 3  # alpha is exact but at its two ends
+
+
+def picture_of(sent, publisher, ring):
+    """Publish a pose until a ring shows it; return the picture."""
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        publisher.send(sent, source="me")
+        frame = ring.newest(0.05)
+        with contextlib.suppress(FrameLost):
+            if frame is not None and frame.stamp.pose == quantised(sent):
+                return frame.copy()
+    raise AssertionError("the pose was not shown")
 
 
 def test_newest_pose_wins_over_a_publisher_at_2000_hz(session, publisher, ring):
