@@ -21,14 +21,23 @@ class FallbackReader:
         self.readers = [RingReader(name, timeout_s=timeout_s) for name in names]
         self.shown = 0
         self.passed_over = 0
-        self._bells = [reader.bell for reader in self.readers]
         self._last = self.readers[0]
 
     @property
     def current(self) -> RingReader:
         """The ring that is read now."""
-        alive = (reader for reader in self.readers if reader.state is State.RUNNING)
-        return next(alive, self.readers[0])
+        return self.awaited()[-1]
+
+    def awaited(self) -> list[RingReader]:
+        """Return the rings to wait for: the current one, and those it stands in for.
+
+        Not those behind it: every pose would wake us twice. When the current one's writer dies the
+        supervisor rings its bell.
+        """
+        for index, reader in enumerate(self.readers):
+            if reader.state is State.RUNNING:
+                return self.readers[: index + 1]
+        return self.readers[:1]
 
     @property
     def dropped(self) -> int:
@@ -39,18 +48,16 @@ class FallbackReader:
         """Return the newest pose not yet seen, waiting for one; None when the time is over."""
         end = now_ns() + int(timeout_s * 1e9)
         while True:
-            seen = self.heads()
+            awaited = self.awaited()
+            seen = [reader.head for reader in awaited]
             frame = self._take()
             if frame is not None:
                 return frame
             left = end - now_ns()
             if left <= 0:
                 return None
-            wait_any(self._bells, seen, min(left, _LOOK_AGAIN_NS))
-
-    def heads(self) -> list[int]:
-        """Return what `shm.doorbell.wait_any` needs to know was seen."""
-        return [reader.head for reader in self.readers]
+            bells = [reader.bell for reader in awaited]
+            wait_any(bells, seen, min(left, _LOOK_AGAIN_NS))
 
     def _take(self) -> Frame | None:
         current = self.current

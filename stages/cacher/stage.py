@@ -62,7 +62,8 @@ class Cacher(Stage):
 
     def step(self, timeout_s: float) -> None:
         """Answer a pose, else encode a frame, else wait for either."""
-        seen = [*self._poses.heads(), self._made.head]
+        awaited = [*self._poses.awaited(), self._made]
+        seen = [reader.head for reader in awaited]
         pose = self._poses.newest()
         if pose is not None:
             self._answer(pose)
@@ -71,7 +72,7 @@ class Cacher(Stage):
         elif (made := self._made.next()) is not None:
             self._remember(made)
         else:
-            bells = [*(reader.bell for reader in self._poses.readers), self._made.bell]
+            bells = [reader.bell for reader in awaited]
             waiting_ns = int(timeout_s * 1e9)
             if self._held is not None:
                 waiting_ns = min(waiting_ns, max(0, self._asked_ns + _PATIENCE_NS - now_ns()))
