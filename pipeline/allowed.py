@@ -39,6 +39,8 @@ def _words(found: inspect.Type) -> str:
             return str(extra(found).get("allowed") or _words(found.type))
         case inspect.UnionType():
             return " or ".join(_words(t) for t in found.types if not _is_none(t))
+        case inspect.LiteralType():
+            return one_of(map(str, found.values))
         case inspect.BoolType():
             return "true or false"
         case inspect.IntType():

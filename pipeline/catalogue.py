@@ -23,6 +23,11 @@ class KindEntry(NamedTuple):
     while_gone: str  # what the others do until it is back
 
     @property
+    def is_sink(self) -> bool:
+        """Whether it only takes frames out of the pipeline."""
+        return not self.gives
+
+    @property
     def is_gate(self) -> bool:
         """Whether it answers some poses itself and passes the others on (decision 0001)."""
         return self.gives == ("poses", "frames")
@@ -80,5 +85,14 @@ KINDS: dict[str, KindEntry] = {
         start_timeout_s=10.0,
         summary="copies the frames of several rings into one, in order of pose",
         while_gone="its last frame stays on show; the stages before it go on",
+    ),
+    "page": KindEntry(
+        stage="stages.page.stage:Page",
+        options="stages.page.options:PageOptions",
+        takes="frames",
+        gives=(),
+        start_timeout_s=20.0,
+        summary="shows the frames in a browser, where the character can be moved and exchanged",
+        while_gone="browsers hold the last picture and connect again by themselves",
     ),
 }

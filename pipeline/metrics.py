@@ -20,6 +20,7 @@ def stage_status(stage: StageProcess) -> dict[str, Any]:
         "kind": stage.plan.kind,
         "pid": stage.pid,
         "state": stage.phase.value,
+        "optional": stage.plan.optional,
         "rate_hz": beat.rate_hz if beat else 0.0,
         "restarts": stage.restarts,
         "dropped": beat.counters.get("dropped", 0) if beat else 0,
@@ -34,14 +35,21 @@ def stage_status(stage: StageProcess) -> dict[str, Any]:
 
 
 def session_status(
-    topology: Topology, stages: Iterable[StageProcess], uptime_s: float, memory_bytes: int
+    topology: Topology,
+    stages: Iterable[StageProcess],
+    uptime_s: float,
+    memory_bytes: int,
+    malformed: int,
 ) -> dict[str, Any]:
-    """Return the status of a session: what `launcher.py status --json` prints."""
+    """Return the status of a session: what `launcher.py status --json` prints.
+
+    `malformed` counts messages to the launcher's own endpoints that were refused.
+    """
     rows = [stage_status(stage) for stage in stages]
     output = next(row for row in rows if row["name"] == topology.output_stage)
     hits = sum(row["counters"].get("hits", 0) for row in rows)
     misses = sum(row["counters"].get("misses", 0) for row in rows)
-    states = {row["state"] for row in rows}
+    states = {row["state"] for row in rows if not (row["optional"] and row["state"] == "failed")}
     return {
         "session": topology.session,
         "state": "paused"
@@ -58,6 +66,7 @@ def session_status(
             "misses": misses,
             "hit_share": round(hits / (hits + misses), 4) if hits + misses else None,
         },
+        "malformed": malformed,
         "launcher_memory_mb": round(memory_bytes / 1e6, 1),
         "stages": rows,
     }

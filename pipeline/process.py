@@ -19,7 +19,7 @@ from pipeline.schema import SupervisorConfig
 from pipeline.topology import StagePlan
 from shm.clock import now_ns
 from stages.control import Beat
-from stages.runner import EXIT_START_FAILED, StageSpec
+from stages.runner import EXIT_START_FAILED, LEVEL_MARK, StageSpec
 
 _ROOT = Path(__file__).resolve().parent.parent
 _HEALTHY_NS = 10_000_000_000  # a stage that ran this long begins with the shortest pause again
@@ -123,19 +123,20 @@ class StageProcess:
         """Pass on what the process prints; its last line is the reason if it dies."""
         for line in stream:
             text = line.decode(errors="replace").rstrip()
-            if text:
-                self.last_error = text
-                log.info("%s: %s", self.plan.name, text)
+            level, mark, message = text.partition(LEVEL_MARK)
+            number = logging.getLevelNamesMapping().get(level) if mark else None
+            if number is None:  # not of its log: a traceback, a library's own words
+                number, message = logging.WARNING, text
+            if message:
+                self.last_error = message
+                log.log(number, "%s: %s", self.plan.name, message)
 
-    def ready(self, endpoints: dict[str, str]) -> None:
-        """Note that the process is open and steps."""
+    def ready(self, endpoints: dict[str, str], settled: dict[str, Any]) -> None:
+        """Note that the process is open and steps; a restarted one gets the `settled` options."""
         self.phase, self.was_ready = Phase.RUNNING, True
         self.endpoints = endpoints
         self._heard_ns = now_ns()
-        for name, address in endpoints.items():
-            if name == "poses" and "endpoint" in self.options:
-                # After a restart publishers must find the same address again.
-                self.options["endpoint"] = address
+        self.options |= settled
 
     def heard(self, beat: Beat) -> None:
         """Note a beat."""
@@ -157,14 +158,27 @@ class StageProcess:
             return f"gave no beat for {self.plan.hang_timeout_s:g} s"
         return None
 
+    def excuse(self, missed_ns: int) -> None:
+        """Do not count a time in which nobody listened as silence."""
+        self._heard_ns = min(now_ns(), self._heard_ns + missed_ns)
+
     def kill(self) -> None:
         """Kill the process, if there is one."""
         if self._process and self._process.poll() is None:
             self._process.kill()
+            self._heard_ns = now_ns()  # it is given time to be gone before it is killed again
+
+    def try_again(self) -> None:
+        """Let a stage that was given up be started once more."""
+        if self.phase is Phase.FAILED:
+            self.phase, self.start_at_ns = Phase.WAITING, now_ns()
 
     def stopped(self) -> None:
         """Note that the process has ended and will not be started again."""
         self.phase = Phase.STOPPED
+        if self._process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout=1.0)
         self._forget()
 
     def died(self) -> bool:
@@ -217,7 +231,10 @@ def _environment(threads: int) -> dict[str, str]:
 
 
 class Warden:
-    """The process that cleans up if the launcher is killed; see `pipeline.warden`."""
+    """The process that cleans up if the launcher is killed; see `pipeline.warden`.
+
+    Started before the session's folder is claimed: it cleans up what nobody else has claimed.
+    """
 
     def __init__(self, folder: Path, segments: list[str]) -> None:
         self._command = [sys.executable, "-I", "-S", str(_ROOT / "pipeline" / "warden.py")]

@@ -50,7 +50,7 @@ def reference() -> str:
 
 
 def _kind(kind: str, entry: KindEntry) -> str:
-    gives = " and ".join(entry.gives)
+    gives = " and ".join(entry.gives) or "nothing"
     text = f"This stage {entry.summary}. It reads {entry.takes} and gives {gives}. "
     text += f"While it is gone: {entry.while_gone}."
     return f"### `{kind}`\n\n{text}\n\n{_table(entry.options_type())}"

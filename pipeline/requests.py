@@ -174,16 +174,26 @@ class Requests:
             raise _Refused(f"say which stage is meant: {names}")
         stage = self._stage(name) if name else avatars[0]
 
+        # The picture must outlive the stage: a restarted one shows it again.
+        path = self._supervisor.folder.file(f"picture-{stage.plan.name}.png")
+        new = self._supervisor.folder.file(f"picture-{stage.plan.name}-{self._number + 1}.png")
+
         def answered(error: str | None) -> None:
             if error is None:
-                # The picture must outlive the stage: a restarted one shows it again.
-                path = self._supervisor.folder.file(f"picture-{stage.plan.name}.png")
-                path.write_bytes(request.image)
+                new.replace(path)
                 stage.options["picture"] = str(path)
                 self._supervisor.tell_event("image", stage=stage.plan.name)
+            else:
+                new.unlink(missing_ok=True)
             self._reply(client, Reply(error=error))
 
-        self._ask(stage, request, answered)
+        try:
+            new.write_bytes(request.image)
+            self._ask(stage, request, answered)
+        except OSError as error:
+            answered(f"the picture cannot be kept in {new.parent}: {error.strerror}")
+        except _Refused as refused:
+            answered(str(refused))
 
     # --- the config, read again
 
@@ -200,16 +210,19 @@ class Requests:
                 "session and start it again"
             )
         changed = [
-            (supervisor.stages[new.name], msgspec.to_builtins(new.options))
+            (supervisor.stages[new.name], _changes(old.options, new.options))
             for old, new in zip(supervisor.topology.stages, topology.stages, strict=True)
             if old.options != new.options
         ]
         supervisor.config, supervisor.topology = config, topology
-        for stage, options in changed:
-            stage.options = options
+        for stage, changes in changed:
+            # What did not change in the file may have been changed since: picture, bound address.
+            stage.options |= changes
             if stage.phase in (Phase.RUNNING, Phase.PAUSED):
-                # One that is not there will start with them.
-                self._ask(stage, SetOptions(options=options), self._restart_unless_done(stage))
+                request = SetOptions(options=stage.options)
+                self._ask(stage, request, self._restart_unless_done(stage))
+            elif stage.phase is Phase.STARTING:
+                supervisor.restart(stage)  # it was started with the old ones
         names = [stage.plan.name for stage, _ in changed]
         supervisor.tell_event("reloaded", stages=names)
         self._reply(client, Reply(result={"changed": names}))
@@ -223,6 +236,11 @@ class Requests:
                 self._supervisor.restart(stage)
 
         return answered
+
+
+def _changes(old: msgspec.Struct, new: msgspec.Struct) -> dict[str, Any]:
+    before = msgspec.to_builtins(old)
+    return {key: value for key, value in msgspec.to_builtins(new).items() if value != before[key]}
 
 
 class _Refused(Exception):

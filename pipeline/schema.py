@@ -76,7 +76,12 @@ class StageConfig(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True)
     """What the stage does; see below."""
 
     input: StageName | None = None
-    """The stage that this one reads. Left out: the stage before it in the file."""
+    """The stage that this one reads. Left out: the stage before it in the file; for a stage that
+    gives nothing, the one whose frames other programs are given."""
+
+    optional: bool = False
+    """The session goes on without this stage where it cannot be: its package is not installed, its
+    port is taken. Log and status say so."""
 
     fallback: bool = True
     """Read past a cacher while it is dead, so that poses still arrive."""

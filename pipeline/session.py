@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import stat
 import sys
 import tempfile
 import time
@@ -16,6 +15,7 @@ from shm.session import FILE, SessionMissing, read_session, sessions_folder
 from stages.stage import StartFailed
 
 RING_PREFIX = "aya-"
+_ENDING_S = 5.0  # how long a session that has ended or died may take to clean up
 _LONGEST_SOCKET_PATH = 100  # sockaddr_un holds 108 bytes on Linux and 104 on macOS
 
 
@@ -26,17 +26,39 @@ class SessionFolder:
         """Claim the name and clean up after dead sessions. Raises `StartFailed` if it is in use."""
         self.name = name
         self.path = sessions_folder() / name
-        _make_private(sessions_folder())
-        self.path.mkdir(mode=0o700, exist_ok=True)
-        self._lock = FileLock(self.path / "lock", make=True)
-        try:
-            self._lock.acquire()
-        except Locked:
-            raise StartFailed(
-                f'a session named "{name}" is running already: give this one another name with '
-                f"--session NAME, or end that one with `launcher.py stop --session {name}`"
-            ) from None
+        _make_own(sessions_folder())
+        self._lock = self._claim()
         self.cleaned = self._clean()
+
+    def _claim(self) -> FileLock:
+        """Hold the folder's lock; a session that is just ending is waited for."""
+        end = time.monotonic() + _ENDING_S
+        while True:
+            _make_own(self.path)
+            self.path.chmod(0o700)  # only this one: the folder around it is the user's to share
+            lock = FileLock(self.path / "lock", make=True)
+            try:
+                lock.acquire()
+                if lock.is_current():
+                    return lock
+                lock.release()
+            except FileNotFoundError:
+                pass  # the folder was removed before we could lock it, or while we did
+            except Locked:
+                if self._lives() or time.monotonic() > end:
+                    raise StartFailed(
+                        f'a session named "{self.name}" is running already: give this one another '
+                        "name with --session NAME, or end that one with "
+                        f"`launcher.py stop --session {self.name}`"
+                    ) from None
+                time.sleep(0.02)
+
+    def _lives(self) -> bool:
+        try:
+            read_session(self.name)
+        except SessionMissing:
+            return False
+        return True
 
     def _clean(self) -> list[str]:
         """Remove what a dead session of this name left: its files and its rings."""
@@ -78,18 +100,21 @@ class SessionFolder:
         self.close()
 
 
-def _make_private(folder: Path) -> None:
-    """Make the folder ours alone; one that belongs to somebody else is not trusted."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+def _make_own(folder: Path) -> None:
+    """Make a folder for us alone; one that belongs to somebody else is not trusted."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StartFailed(
+            f"{folder} cannot be made ({error.strerror}): set AYATSURI_RUNTIME_DIR to a folder of "
+            "your own"
+        ) from error
     if sys.platform == "win32":
         return
-    found = folder.stat()
-    if found.st_uid != os.getuid():
+    if folder.stat().st_uid != os.getuid():
         raise StartFailed(
             f"{folder} belongs to another user: set AYATSURI_RUNTIME_DIR to a folder of your own"
         )
-    if stat.S_IMODE(found.st_mode) & 0o077:
-        folder.chmod(0o700)
 
 
 def wait_for_end(name: str, timeout_s: float = 10.0) -> None:

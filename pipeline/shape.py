@@ -46,14 +46,16 @@ class Shape:
         self._refuse_equal_names()
         for index, node in enumerate(self.nodes):
             self._link(index, node)
+        self._find_output()
+        self._link_sinks()
         self._refuse_cycles()
         for node in self.nodes:
             self._refuse_wrong_input(node)
         for node in self.nodes:
             self._refuse_unanswered_gate(node)
+            self._refuse_few_slots(node)
         self._refuse_missing_source()
         self._refuse_equal_endpoints()
-        self._find_output()
 
     def _refuse(self, node: Node, key: str, message: str, value: object = None) -> None:
         self.problems.append(self.config.problem((*node.path, key), message, value))
@@ -73,8 +75,11 @@ class Shape:
                 message = f'kind "{node.stage.kind}" reads no stage; leave this out'
                 self._refuse(node, "input", message, wanted)
             return
+        if wanted is None and node.entry.is_sink:
+            return
         if wanted is None:
-            node.input = self.nodes[index - 1] if index else None
+            before = [other for other in self.nodes[:index] if not other.entry.is_sink]
+            node.input = before[-1] if before else None
             if node.input is None:
                 message = f"is missing: no stage stands before it to give it {node.entry.takes}"
                 self._refuse(node, "input", message)
@@ -84,6 +89,13 @@ class Shape:
             node.input = self._named(node, wanted)
         if node.input:
             node.input.readers.append(node)
+
+    def _link_sinks(self) -> None:
+        """A sink that names no input shows what other programs are given."""
+        for node in self.nodes:
+            if node.entry.is_sink and node.stage.input is None and self.output is not None:
+                node.input = self.output
+                self.output.readers.append(node)
 
     def _named(self, node: Node, name: str) -> Node | None:
         found = next((other for other in self.nodes if other.name == name), None)
@@ -119,7 +131,7 @@ class Shape:
             self._refuse(node, "input", f"{message}, and the stored ones come too", source.name)
         elif takes not in source.entry.gives:
             able = [n.name for n in self.nodes if takes in n.entry.gives and n is not node]
-            given = " and ".join(source.entry.gives)
+            given = " and ".join(source.entry.gives) or "nothing"
             message = f'gives {given}, but kind "{node.stage.kind}" reads {takes}; '
             message += f"stages that give {takes}: {listed(able)}"
             self._refuse(node, "input", message, source.name)
@@ -138,6 +150,12 @@ class Shape:
         for avatar in avatars[1:]:
             message = f'a cacher serves one avatar, and this one has "{avatars[0].name}" already'
             self._refuse(avatar, "input", message, node.name)
+
+    def _refuse_few_slots(self, node: Node) -> None:
+        least = getattr(node.stage.options, "least_slots", 0)
+        if node.stage.slots < least:
+            message = f"allowed is at least {least}: the frames made at once, and the one on show"
+            self._refuse(node, "slots", message, node.stage.slots)
 
     def _refuse_missing_source(self) -> None:
         if not any(node.entry.takes == "nothing" for node in self.nodes):
@@ -176,7 +194,7 @@ class Shape:
                 self.problems.append(problem)
 
     def _find_end(self, able: Sequence[Node]) -> None:
-        ends = [node for node in able if not node.readers]
+        ends = [n for n in able if all(reader.entry.is_sink for reader in n.readers)]
         self.output = ends[0] if ends else None
         if len(ends) > 1:
             names = listed([node.name for node in ends])

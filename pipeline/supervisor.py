@@ -22,6 +22,7 @@ from shm.clock import deadline_ns, now_ns
 from shm.identity import start_time
 from shm.owner import RingOwner, create_ring
 from shm.segment import SegmentError
+from shm.session import sessions_folder
 from stages.complaints import Complaints
 from stages.control import (
     Beat,
@@ -29,18 +30,22 @@ from stages.control import (
     Done,
     Message,
     MessageRejected,
+    Pause,
     Ready,
+    Resume,
     StageReport,
     Stop,
     decode,
     encode,
 )
 from stages.meter import memory_bytes
+from stages.runner import EXIT_START_FAILED
 from stages.stage import StartFailed
 
 EXIT_OK: Final = 0
 EXIT_STAGE_FAILED: Final = 1
 _TURN_MS: Final = 50  # the loop turns at least this often
+_ASLEEP_NS: Final = 300_000_000  # a turn that took longer: the launcher itself was stopped
 _METRICS_S: Final = 0.5
 _READERS_S: Final = 0.5  # readers that died while leasing are looked for this often
 _GRACE_S: Final = 2.0  # for stages to stop by themselves
@@ -84,11 +89,12 @@ class Supervisor:
         self._display = display
         self._rings: dict[str, RingOwner] = {}
         self._stopping = ""
-        self._failed = False
+        self._exit_code = EXIT_OK
         self._greeted = False
         self._started_ns = now_ns()
         self._pidfds: dict[str, int] = {}
         self._complaints = Complaints()
+        self.malformed = 0  # messages that were none of a stage
 
     # --- from start to end
 
@@ -97,22 +103,25 @@ class Supervisor:
 
         Raises `StartFailed` if the session cannot be: its name is taken, there is no room.
         """
+        name = self.config.session.name
         with ExitStack() as stack:
-            self.folder = stack.enter_context(SessionFolder(self.config.session.name))
+            self._listen_to_signals(stack)
+            self._job = job_object()
+            # Before there is anything to clean up, and dismissed when nothing is left.
+            segments = [ring.segment for ring in self.topology.rings]
+            self._warden = Warden(sessions_folder() / name, segments)
+            stack.callback(self._warden.dismiss)
+            self.folder = stack.enter_context(SessionFolder(name))
             if self.folder.cleaned:
                 log.info("removed the rings of a dead session: %s", ", ".join(self.folder.cleaned))
-            self._job = job_object()
-            self._warden = Warden(self.folder.path, [ring.segment for ring in self.topology.rings])
-            stack.callback(self._warden.dismiss)
             self._make_rings(stack)
             self._bind(stack)
-            self._listen_to_signals(stack)
             self._tell_session()
             stack.callback(self._stop_stages)
             for stage in self.stages.values():
                 self._start(stage)
             self._loop()
-        return EXIT_STAGE_FAILED if self._failed else EXIT_OK
+        return self._exit_code
 
     def _make_rings(self, stack: ExitStack) -> None:
         for ring in self.topology.rings:
@@ -154,14 +163,21 @@ class Supervisor:
             self.signals.append(number)
 
         for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
-            if hasattr(signal, name):
-                number = getattr(signal, name)
+            number = getattr(signal, name, None)
+            # One that is ignored stays so: nohup means that a closed terminal ends nothing.
+            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
                 stack.callback(signal.signal, number, signal.signal(number, note))
 
     def _loop(self) -> None:
         metrics_ns = readers_ns = 0
+        turned_ns = now_ns()
         while not self._stopping:
             self._poll(_TURN_MS)
+            missed_ns, turned_ns = now_ns() - turned_ns, now_ns()
+            if missed_ns > _ASLEEP_NS:
+                # Ctrl-Z, a debugger: it was us who did not listen, not the stages who were silent.
+                for stage in self.stages.values():
+                    stage.excuse(missed_ns)
             if self.signals:
                 self.stop(signal.Signals(self.signals.pop()).name)
             self._watch_stages()
@@ -192,6 +208,8 @@ class Supervisor:
         log.info("stopping: %s", self._stopping or "error")
         self.tell_event("stopping", why=self._stopping)
         for stage in reversed(self.stages.values()):
+            if stage.phase is Phase.STARTING:
+                stage.kill()  # it does not listen yet
             self.send(stage, Stop())
         end = deadline_ns(_GRACE_S)
         while now_ns() < end and any(s.pid and s.exit_code() is None for s in self.stages.values()):
@@ -231,8 +249,9 @@ class Supervisor:
             self._warden.forget(stage.pid)
 
     def restart(self, stage: StageProcess) -> None:
-        """Kill a stage; it is started again as after any death."""
+        """Kill a stage; it is started again as after any death. One that was given up is tried."""
         stage.kill()
+        stage.try_again()
 
     def send(self, stage: StageProcess, request: Message, number: int = 0) -> None:
         """Send a stage a command; nothing happens if it is not there."""
@@ -268,8 +287,12 @@ class Supervisor:
             wait_s = max(0.0, (stage.start_at_ns - now_ns()) / 1e9)
             log.warning("%s %s; starting it again in %.1f s", name, how, wait_s)
             return
-        self._failed = True
-        reason = stage.last_error or f"it {how}"
+        if stage.plan.optional:
+            log.warning("the session goes on without %s: %s", name, stage.last_error or f"it {how}")
+            return
+        could_not_start = code == EXIT_START_FAILED and not stage.was_ready
+        self._exit_code = EXIT_START_FAILED if could_not_start else EXIT_STAGE_FAILED
+        reason = stage.last_error if code and code > 0 and stage.last_error else f"it {how}"
         log.error("%s failed: %s", name, reason)
         self.stop(f"{name} failed: {reason}")
 
@@ -279,11 +302,14 @@ class Supervisor:
                 identity, data = self._stage_socket.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
                 return
-            except ValueError:
-                continue  # not two parts: not from a stage
+            except ValueError:  # not two parts: not from a stage
+                self.malformed += 1
+                self._complaints.say("stages", "a message that is not of two parts was dropped")
+                continue
             try:
                 report = decode(data, StageReport)
             except MessageRejected as error:
+                self.malformed += 1
                 self._complaints.say("stages", f"a message of {identity!r} was dropped: {error}")
                 continue
             name = identity.partition(b"/")[0].decode(errors="replace")
@@ -293,8 +319,10 @@ class Supervisor:
 
     def _take_report(self, stage: StageProcess, report: StageReport) -> None:
         match report:
-            case Ready(endpoints=endpoints, notes=notes):
-                stage.ready(endpoints)
+            case Ready(endpoints=endpoints, settled=settled, notes=notes):
+                stage.ready(endpoints, settled)
+                # What was asked while it started has not reached it.
+                self.send(stage, Pause() if self.paused else Resume())
                 for note in notes:
                     log.info("%s: %s", stage.plan.name, note)
                 log.info("%s is ready (pid %d)", stage.plan.name, report.pid)
@@ -320,7 +348,10 @@ class Supervisor:
     def status(self) -> dict[str, Any]:
         """Return the session's status."""
         uptime_s = (now_ns() - self._started_ns) / 1e9
-        return session_status(self.topology, self.stages.values(), uptime_s, memory_bytes())
+        malformed = self.malformed + self.requests.malformed
+        return session_status(
+            self.topology, self.stages.values(), uptime_s, memory_bytes(), malformed
+        )
 
     def _tell_metrics(self) -> None:
         status = self.status()

@@ -50,13 +50,14 @@ class StagePlan(Struct, kw_only=True, frozen=True):
     threads: int
     hang_timeout_s: float
     start_timeout_s: float
+    optional: bool  # the session goes on without it
 
 
 class Topology(Struct, kw_only=True, frozen=True):
     """What a session starts."""
 
     session: str
-    stages: tuple[StagePlan, ...]  # in the order they are started, that of the file
+    stages: tuple[StagePlan, ...]  # in the order they are started: the file's, then the sinks
     rings: tuple[RingPlan, ...]  # all created by the supervisor before any stage starts
     output: str  # the segment that other programs read
     output_stage: str
@@ -93,13 +94,17 @@ def _plan(shape: Shape, cores: int) -> Topology:
     assert output is not None
     session = config.session.name
     notes = list(_unread(shape, output))
-    nodes = list(shape.nodes)
+    nodes = [node for node in shape.nodes if not node.entry.is_sink]
+    sinks = [node for node in shape.nodes if node.entry.is_sink]
     if len(writers := output.frame_writers()) > 1:
         join = _join(nodes, output)
         nodes.append(join)
+        for sink in sinks:
+            sink.input = join if sink.input is output else sink.input
         rings = " and ".join(f'"{writer.name}"' for writer in writers)
         notes.append(f'"{join.name}" was added: it brings the frames of {rings} into one ring')
         output = join
+    nodes += sinks
     threads = _share([node.stage for node in nodes], config.supervisor.threads or cores)
     return Topology(
         session=session,
@@ -126,7 +131,7 @@ def _join(nodes: Sequence[Node], output: Node) -> Node:
 def _unread(shape: Shape, output: Node) -> Iterator[str]:
     """Say which stages work for nobody."""
     for node in shape.nodes:
-        if not node.readers and node is not output:
+        if not node.readers and node is not output and not node.entry.is_sink:
             yield f'no stage reads the {" and ".join(node.entry.gives)} of "{node.name}"'
 
 
@@ -145,6 +150,7 @@ def _stage_plan(config: Config, node: Node, threads: int) -> StagePlan:
         threads=threads,
         hang_timeout_s=stage.hang_timeout_s or config.supervisor.hang_timeout_s,
         start_timeout_s=node.entry.start_timeout_s,
+        optional=stage.optional,
     )
 
 

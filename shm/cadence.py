@@ -9,54 +9,65 @@ that is bounded in time. At an unsteady rate looking would burn a core and be sl
 from collections.abc import Callable
 from typing import Final
 
-from shm import layout
 from shm.clock import now_ns
 
-_HEAD = layout.offsets(layout.HEADER)["head"] // 8
-
-_EARLY_NS: Final = 300_000  # be awake this long before the frame is due: a late timer wake-up fits
-_LOOK_NS: Final = 700_000  # look no longer than this in all
 _STEADY_NS: Final = 250_000  # greatest usual deviation at which looking pays
-_SHARE: Final = 8  # a new interval changes the estimate by one part in eight
+_MARGIN_NS: Final = 100_000  # look from so long before a frame may come ...
+_EARLIEST_NS: Final = 1_000_000  # ... but never longer before it is due than this
+_SHARE: Final = 8  # a new deviation or lateness changes the usual one by one part in eight
 
 
 class Cadence:
-    """Estimates the interval of a ring's frames from when this reader saw them."""
+    """Estimates when a ring's frames are published: their interval, their phase, their deviation.
+
+    A loop of the second order, as in a receiver that follows a clock: a quarter of an error
+    corrects the phase, a 32nd the interval, which together neither swing nor lag.
+    """
 
     def __init__(self) -> None:
-        self._last_ns = 0
+        self._sequence = 0
+        self._due_ns = 0  # when the last frame should have been published
         self._interval_ns = 0
         self._deviation_ns = _STEADY_NS * 4
-        self._start_ns = 0
+        self._late_ns = 0  # how long after the time asked for the system usually lets us wake
 
-    def saw(self, at_ns: int) -> None:
-        """Learn from a frame seen at `at_ns`."""
-        interval, first = at_ns - self._last_ns, not self._last_ns
-        self._last_ns = at_ns
-        if first or not self._interval_ns:
-            self._interval_ns, self._deviation_ns = 0 if first else interval, _STEADY_NS * 4
-            return
-        if interval > 4 * self._interval_ns:  # a pause, or another rate: the next interval tells
-            self._interval_ns = 0
-            return
-        error = interval - self._interval_ns
-        self._interval_ns += error // _SHARE
-        self._deviation_ns += (abs(error) - self._deviation_ns) // _SHARE
+    def saw(self, sequence: int, published_ns: int) -> None:
+        """Learn from a frame."""
+        frames = sequence - self._sequence
+        due = self._due_ns + frames * self._interval_ns
+        error = published_ns - due
+        if abs(error) > self._interval_ns // 2:  # the first, another rate, or a pause: begin anew
+            known = self._sequence and not self._interval_ns and frames > 0
+            self._interval_ns = error // frames if known else 0
+            self._deviation_ns = _STEADY_NS * 4
+            due = published_ns
+        else:
+            due += error // 4
+            self._interval_ns += error // (32 * max(1, frames))
+            self._deviation_ns += (abs(error) - self._deviation_ns) // _SHARE
+        self._sequence, self._due_ns = sequence, due
+
+    def _window(self) -> tuple[int, int]:
+        """Return when to be awake for the next frame and when to give up on it."""
+        due = self._due_ns + self._interval_ns
+        around = _MARGIN_NS + 2 * self._deviation_ns
+        return due - min(around + self._late_ns, _EARLIEST_NS), due + around
 
     def expects(self, end_ns: int) -> bool:
         """Whether the next frame is due before `end_ns` with enough certainty to look for it."""
-        self._start_ns = self._last_ns + self._interval_ns - _EARLY_NS
-        return self._deviation_ns < _STEADY_NS and now_ns() < self._start_ns < end_ns
+        steady = self._interval_ns and self._deviation_ns < _STEADY_NS
+        return bool(steady) and now_ns() < self._window()[0] < end_ns
 
-    def watch(
-        self, load: Callable[[int], int], sleep: Callable[[int, int], None], head: int
-    ) -> int:
+    def watch(self, load: Callable[[], int], sleep: Callable[[int, int], None], seen: int) -> int:
         """Sleep until shortly before the frame is due, look for a while; return the head then."""
-        seen = head
-        left = self._start_ns - now_ns()
+        start, end = self._window()
+        left = start - now_ns()
         if left > 0:
             sleep(seen, left)
-        end = now_ns() + _LOOK_NS
-        while (head := load(_HEAD)) == seen and now_ns() < end:
+            late = now_ns() - start
+            if late < 0:  # the frame came before its time, or a signal
+                return load()
+            self._late_ns += (late - self._late_ns) // _SHARE
+        while (head := load()) == seen and now_ns() < end:
             pass
         return head

@@ -44,6 +44,15 @@ class FileLock:
             raise Locked(f"{self.path.name} is held by another process") from error
         self._descriptor = descriptor
 
+    def is_current(self) -> bool:
+        """Whether the file locked is the one that has this path now, and no removed one."""
+        try:
+            return self._descriptor is not None and os.path.samestat(
+                os.fstat(self._descriptor), self.path.stat()
+            )
+        except OSError:
+            return False
+
     def release(self) -> None:
         """Give the lock back; nothing happens if it is not held."""
         if self._descriptor is not None:

@@ -28,12 +28,12 @@ class WriterAlive(RuntimeError):
 class Slot:
     """A slot on loan: fill `array`, then publish. Nobody else looks at it meanwhile."""
 
-    __slots__ = ("array", "hop_word", "index", "on_loan")
+    __slots__ = ("array", "captured_ns", "hop_word", "index", "on_loan")
 
     def __init__(self, index: int, array: NDArray[Any]) -> None:
         self.index = index
         self.array = array
-        self.hop_word = 0
+        self.hop_word = self.captured_ns = 0
         self.on_loan = False
 
 
@@ -156,7 +156,7 @@ def _protocol(
     before the fill and `publish` stores only what must come after it.
     """
     store, load, _, fence = ring.order
-    locks, headers = ring.locks, ring.headers
+    locks, headers, words = ring.locks, ring.headers, ring.segment.words
     slots = [Slot(index, array) for index, array in enumerate(ring.arrays)]
     ring_bell = ring.bell.ring
     nbytes = ring.format.nbytes
@@ -164,7 +164,7 @@ def _protocol(
     head_word, history, revoked = _HEADER["head"], _HEADER["history"], _HEADER["revoked"]
     history_mask = layout.HISTORY_COUNT - 1
     sequence_word, published_word = _SLOT["sequence"], _SLOT["published_ns"]
-    captured_word, first_hop = _SLOT["captured_ns"], _SLOT["hops"]
+    first_hop = _SLOT["hops"]
     hop_tag = hop << 56
     first = layout.READER_TABLE // 8 + _LEASE
     step = layout.READER_BYTES // 8
@@ -206,6 +206,7 @@ def _protocol(
         except BaseException:  # a stamp out of range must not cost the ring a slot
             abandon(slot)
             raise
+        slot.captured_ns = stamp.captured_ns
         hops = stamp.hops
         slot.hop_word = locks[index] + first_hop + (hops.index(0) if 0 in hops else len(hops) - 1)
         return slot
@@ -220,9 +221,11 @@ def _protocol(
         lock = locks[index]
         head = sequence << 8 | index
         now = now_ns()
-        store(lock + sequence_word, sequence)
-        store(lock + published_word, now)
-        store(slot.hop_word, hop_tag | max(0, now - load(lock + captured_word)))
+        # Plain stores: nobody reads these words before the lock says that they are whole.
+        words[lock + sequence_word] = sequence
+        words[lock + published_word] = now
+        age = now - slot.captured_ns
+        words[slot.hop_word] = hop_tag | (age if age > 0 else 0)
         store(lock, sequence << 1)
         store(history + (sequence & history_mask), head)
         store(head_word, head)

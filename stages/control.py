@@ -89,11 +89,16 @@ class Done(Message, tag="done", frozen=True):
 
 
 class Ready(Message, tag="ready", frozen=True):
-    """The stage is open and steps. `endpoints` are those it has bound, by name."""
+    """The stage is open and steps. `endpoints` are those it has bound, by name.
+
+    `settled` are options that were left to the stage, as it chose them: it gets them after a
+    restart, so that others find it again.
+    """
 
     stage: str
     pid: int
     endpoints: dict[str, str] = {}
+    settled: dict[str, Any] = {}
     notes: list[str] = []
 
 

@@ -32,6 +32,7 @@ from stages.stage import CommandRefused, Rings, Stage, StartFailed
 EXIT_STOPPED: Final = 0
 EXIT_BROKE: Final = 1
 EXIT_START_FAILED: Final = 3
+LEVEL_MARK: Final = ": "  # between level and message in what a stage prints
 
 _STEP_S = 0.1  # a stage without input comes back this often to hear commands
 _HEAR_NS = 20_000_000  # commands are looked for at most this often
@@ -69,7 +70,11 @@ def main() -> int:
     # A receiving thread waits one switch interval for the GIL when another thread computes: 5 ms
     # by default, a third of a frame.
     sys.setswitchinterval(1e-4)
-    logging.basicConfig(level=spec.log_level.upper(), format="%(message)s", stream=sys.stderr)
+    logging.basicConfig(
+        level=spec.log_level.upper(),
+        format=f"%(levelname)s{LEVEL_MARK}%(message)s",
+        stream=sys.stderr,
+    )
     try:
         Runner(spec).run()
     except StartFailed as error:
@@ -190,6 +195,7 @@ class Runner:
                 stage=self.spec.name,
                 pid=os.getpid(),
                 endpoints=stage.endpoints,
+                settled=stage.settled,
                 notes=stage.notes,
             )
         )

@@ -54,6 +54,7 @@ class Stage(ABC):
         self.meter = meter
         self.notes: list[str] = []  # what the user should know of how it was opened
         self.endpoints: dict[str, str] = {}  # addresses it has bound, by name
+        self.settled: dict[str, Any] = {}  # options as it chose them, kept over a restart
 
     def open(self) -> None:  # noqa: B027 - many have nothing to load
         """Load and warm up; may take seconds. Raise `StartFailed` if it can never work."""

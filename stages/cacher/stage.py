@@ -122,6 +122,9 @@ class Cacher(Stage):
         """Decode a picture into the ring; a damaged one is forgotten and asked for."""
         start = now_ns()
         self._held = None
+        if hit.stamp.look != self._made.look:  # another character since the pose was looked up
+            self._ask(hit.stamp, hit.given_ns, hit.start_ns)
+            return
         slot = self._hits.loan(hit.stamp._replace(flags=hit.stamp.flags | Flag.CACHED))
         try:
             self._codec.decode(hit.blob, slot.array)

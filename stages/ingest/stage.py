@@ -42,6 +42,7 @@ class Ingest(Stage):
         self._socket.setsockopt(zmq.LINGER, 0)
         self._socket.subscribe(b"")
         self.endpoints["poses"] = self._bind(self.options.endpoint)
+        self.settled["endpoint"] = self.endpoints["poses"]  # where publishers look again
 
     def _load_motion(self, options: IngestOptions) -> "Motion | None":
         if options.trace is not None:
@@ -143,7 +144,8 @@ class Ingest(Stage):
         self._live_until_ns = now + int(self.options.idle_after_s * 1e9)
         left_ns = self._eased_until_ns - now
         if left_ns > 0:
-            ease(self._left_pose, pose, 1.0 - left_ns / ease_ns, out=self._pose)
+            # Not ease_ns alone: it may have become 0 by a reload just now.
+            ease(self._left_pose, pose, 1.0 - left_ns / max(1, ease_ns), out=self._pose)
         else:
             self._pose[:] = pose
         self._motion_since_ns = 0
@@ -187,13 +189,14 @@ class Ingest(Stage):
 
     def set_options(self, options: IngestOptions) -> None:
         """Take over everything but the endpoint."""
-        if options.endpoint != self.options.endpoint:
+        if options.endpoint not in (self.options.endpoint, self.endpoints["poses"]):
             raise CommandRefused("the endpoint is bound at start")
         try:
             self._motion = self._load_motion(options)
         except StartFailed as error:
             raise CommandRefused(str(error)) from error
         self.options = options
+        self._motion_since_ns = 0  # the new motion begins anew, and is eased into
 
     def set_paused(self, paused: bool) -> None:
         """Hold the last pose; what arrives meanwhile is counted and dropped."""

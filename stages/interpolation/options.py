@@ -17,3 +17,8 @@ class InterpolationOptions(Struct, kw_only=True, frozen=True, forbid_unknown_fie
 
     method: Literal["flow"] = "flow"
     """How frames in between are made. `flow`: optical flow, on the CPU."""
+
+    @property
+    def least_slots(self) -> int:
+        """How many slots its ring must have."""
+        return self.scale + 1

@@ -387,11 +387,10 @@ def test_bad_picture_is_refused_with_a_sentence_and_the_old_one_stays(changeable
     bad.write_bytes(b"no picture")
     done = session.command("set-image", bad)
     assert done.returncode == 1
-    assert "picture" in done.stderr
+    assert "PNG" in done.stderr
     assert "Traceback" not in done.stderr
     with session.reader() as ring:
         assert next_frame_since(ring, now_ns()).look == old
-    assert session.stage("avatar")["restarts"] == 0 or "picture" not in session.log[-300:]
 
 
 def test_other_character_survives_a_killed_avatar(changeable):
@@ -484,6 +483,8 @@ def test_reload_of_what_a_stage_takes_only_at_start_starts_it_again(changeable):
     wait_until(lambda: session.pid("cacher") not in (None, before["pid"]))
     session.wait_running()
     path.write_text(text)
+    session.command("reload")
+    session.wait_running()
 
 
 def test_reload_keeps_the_address_for_poses(changeable):

@@ -14,6 +14,7 @@ class Clock:
     """A clock that stands still unless told otherwise."""
 
     def __init__(self) -> None:
+        self.frames = 0
         self.now = 40 * 24 * 3600 * 10**9  # the machine has been up for 40 days
 
     def __call__(self) -> int:
@@ -32,7 +33,8 @@ def see(cadence: Cadence, clock: Clock, intervals: list[int]) -> None:
     """Let frames arrive at these intervals."""
     for interval in intervals:
         clock.now += interval
-        cadence.saw(clock.now)
+        clock.frames += 1
+        cadence.saw(clock.frames, clock.now)
 
 
 def test_nothing_is_expected_before_any_frame(clock: Clock) -> None:
@@ -53,6 +55,32 @@ def test_frame_is_not_expected_after_the_end_of_the_wait(clock: Clock) -> None:
     see(cadence, clock, [FRAME_NS] * 40)
     assert not cadence.expects(clock.now + FRAME_NS // 2)
     assert cadence.expects(clock.now + FRAME_NS)
+
+
+def test_frames_that_this_reader_missed_do_not_disturb_the_estimate(clock: Clock) -> None:
+    cadence = Cadence()
+    see(cadence, clock, [FRAME_NS] * 40)
+    for missed in (3, 1, 7):
+        clock.now += missed * FRAME_NS
+        clock.frames += missed
+        see(cadence, clock, [FRAME_NS])
+        assert cadence.expects(FAR)
+
+
+def test_timer_that_wakes_late_is_asked_earlier(clock: Clock) -> None:
+    cadence = Cadence()
+    see(cadence, clock, [FRAME_NS] * 60)
+
+    def sleep_late(seen: int, timeout_ns: int) -> None:
+        clock.now += timeout_ns + 150_000
+
+    for _ in range(40):
+        begun = clock.now
+        cadence.watch(lambda: 6, sleep_late, 5)
+        woke = clock.now
+        clock.now = begun
+        see(cadence, clock, [FRAME_NS])
+    assert woke < clock.now - 50_000
 
 
 def test_frame_that_is_overdue_is_not_looked_for(clock: Clock) -> None:
@@ -92,7 +120,7 @@ def test_watch_sleeps_until_shortly_before_the_frame(clock: Clock) -> None:
 
     assert cadence.expects(FAR)
     heads = iter([5, 5, 6])
-    assert cadence.watch(lambda _: next(heads), sleep, 5) == 6
+    assert cadence.watch(lambda: next(heads), sleep, 5) == 6
     assert len(slept) == 1
     assert 0 < FRAME_NS - slept[0] < 1_000_000
 
@@ -102,15 +130,26 @@ def test_watch_gives_up_when_no_frame_comes(clock: Clock) -> None:
     see(cadence, clock, [FRAME_NS] * 40)
     looks = 0
 
-    def load(_: int) -> int:
+    def load() -> int:
         nonlocal looks
         looks += 1
         clock.now += 1000
         return 5
 
+    def sleep(seen: int, timeout_ns: int) -> None:
+        clock.now += timeout_ns
+
     assert cadence.expects(FAR)
-    assert cadence.watch(load, lambda seen, left: None, 5) == 5
+    assert cadence.watch(load, sleep, 5) == 5
     assert looks < 2000
+
+
+def test_watch_does_not_look_when_it_was_woken_too_early(clock: Clock) -> None:
+    cadence = Cadence()
+    see(cadence, clock, [FRAME_NS] * 40)
+    looks = iter([5])
+    assert cadence.expects(FAR)
+    assert cadence.watch(lambda: next(looks), lambda seen, left: None, 5) == 5
 
 
 def test_predicting_reader_gets_every_frame(make_ring) -> None:  # type: ignore[no-untyped-def]

@@ -579,7 +579,7 @@ def test_closing_gives_every_file_back(new_name: Callable[[], str]) -> None:
     before = _open_files()
     for _ in range(5):
         once()
-    assert _open_files() == before
+    assert _open_files() <= before
 
 
 # --- names and places
