@@ -125,6 +125,10 @@ class _IceoryxFrame(ctypes.Structure):
         return "ayatsuri-frame"
 
 
+def _memory_at(address: int) -> NDArray[np.uint8]:
+    return np.frombuffer(memoryview((ctypes.c_uint8 * NBYTES).from_address(address)), np.uint8)
+
+
 class _Iceoryx:
     """A node with the publish-subscribe service of the frames and the event service beside it."""
 
@@ -159,7 +163,7 @@ class IceoryxSender(Sender):
         address = sample.payload_ptr
         views = self._views.get(address)
         if views is None:
-            flat = np.frombuffer((ctypes.c_uint8 * NBYTES).from_address(address), np.uint8)
+            flat = _memory_at(address)
             views = self._views[address] = (flat, flat[:8].data.cast("Q"))
         views[0][:] = picture
         views[1][0] = mark or now_ns()
@@ -189,8 +193,7 @@ class IceoryxReceiver(Receiver):
         address = sample.payload_ptr
         words = self._views.get(address)
         if words is None:
-            buffer = (ctypes.c_uint8 * NBYTES).from_address(address)
-            words = self._views[address] = np.frombuffer(buffer, np.uint64)
+            words = self._views[address] = _memory_at(address).view(np.uint64)
         at = now_ns()
         self._sample = sample
         return words, at

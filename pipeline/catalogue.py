@@ -14,7 +14,7 @@ Port = Literal["poses", "frames"]
 class KindEntry(NamedTuple):
     """What the parent must know of one kind of stage."""
 
-    stage: str  # "module:Class", imported in the child alone
+    stage: str  # "module:Class", imported in the child alone; empty: no process of ours
     options: str  # "module:Class" of its options, light enough for the parent
     takes: Literal["nothing", "poses", "frames"]
     gives: tuple[Port, ...]
@@ -41,6 +41,15 @@ class KindEntry(NamedTuple):
 
 
 KINDS: dict[str, KindEntry] = {
+    "caller": KindEntry(
+        stage="",
+        options="pipeline.core.caller:CallerOptions",
+        takes="nothing",
+        gives=("poses",),
+        start_timeout_s=1.0,
+        summary="poses that the program which started the session writes by itself (get_core)",
+        while_gone="the last frame stays on show",
+    ),
     "ingest": KindEntry(
         stage="stages.ingest.stage:Ingest",
         options="stages.ingest.options:IngestOptions",

@@ -4,6 +4,7 @@ import argparse
 import json
 import logging
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--check", action="store_true", help="say what would be started, and end")
     parser.add_argument("--plain", action="store_true", help="log lines instead of a live table")
     parser.add_argument("--log-file", metavar="FILE", help="write the log there as well")
+    parser.add_argument("--until-eof", action="store_true", help=argparse.SUPPRESS)
     parser.set_defaults(run=_run)
 
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
@@ -134,7 +136,15 @@ def _run(arguments: argparse.Namespace) -> int:
     ) as display:
         for note in plan.notes:
             logging.getLogger("ayatsuri").info(note)
-        return Supervisor(config, plan, display, compose).run()
+        supervisor = Supervisor(config, plan, display, compose)
+        if arguments.until_eof:
+            # Whoever started us holds our standard input: its end is the end of that program.
+            def wait_for_end() -> None:
+                sys.stdin.read()
+                supervisor.stop("the program that started it has ended")
+
+            threading.Thread(target=wait_for_end, daemon=True).start()
+        return supervisor.run()
 
 
 def _session(arguments: argparse.Namespace) -> str:

@@ -22,6 +22,7 @@ from stages.control import Beat
 from stages.runner import EXIT_START_FAILED, LEVEL_MARK, StageSpec
 
 _ROOT = Path(__file__).resolve().parent.parent
+_LONGEST_LOOK_NS = 300_000_000
 _HEALTHY_NS = 10_000_000_000  # a stage that ran this long begins with the shortest pause again
 
 log = logging.getLogger("ayatsuri")
@@ -55,7 +56,8 @@ class StageProcess:
         self._limits = limits
         self._process: subprocess.Popen[bytes] | None = None
         self._started_ns = 0
-        self._heard_ns = 0
+        self._silent_ns = 0
+        self._looked_ns = 0
         self._recent: deque[int] = deque()
         self._pause_s = 0.0
 
@@ -108,7 +110,8 @@ class StageProcess:
             start_new_session=True,
         )
         self.phase, self.beat, self.last_error = Phase.STARTING, None, ""
-        self._started_ns = self._heard_ns = now_ns()
+        self._started_ns = self._looked_ns = now_ns()
+        self._silent_ns = 0
         assert self._process.stdin is not None and self._process.stderr is not None
         packed = msgpack.packb(msgspec.to_builtins(spec))
         with contextlib.suppress(BrokenPipeError):  # it died at once; the watch sees that
@@ -135,13 +138,13 @@ class StageProcess:
         """Note that the process is open and steps; a restarted one gets the `settled` options."""
         self.phase, self.was_ready = Phase.RUNNING, True
         self.endpoints = endpoints
-        self._heard_ns = now_ns()
+        self._silent_ns = 0
         self.options |= settled
 
     def heard(self, beat: Beat) -> None:
         """Note a beat."""
         self.beat = beat
-        self._heard_ns = now_ns()
+        self._silent_ns = 0
         if self.phase in (Phase.RUNNING, Phase.PAUSED):
             self.phase = Phase.PAUSED if beat.paused else Phase.RUNNING
 
@@ -150,23 +153,26 @@ class StageProcess:
         return self._process.poll() if self._process else None
 
     def why_kill(self) -> str | None:
-        """Return why a running process must be killed, None if it need not."""
-        silent_s = (now_ns() - self._heard_ns) / 1e9
+        """Return why a running process must be killed, None if it need not.
+
+        To be asked again and again. What passes between two looks counts as silence only up to
+        `_LONGEST_LOOK_NS`: after more the launcher was stopped (Ctrl-Z), and heard nobody.
+        """
+        now = now_ns()
+        self._silent_ns += min(now - self._looked_ns, _LONGEST_LOOK_NS)
+        self._looked_ns = now
+        silent_s = self._silent_ns / 1e9
         if self.phase is Phase.STARTING and silent_s > self.plan.start_timeout_s:
             return f"was not ready after {self.plan.start_timeout_s:g} s"
         if self.phase in (Phase.RUNNING, Phase.PAUSED) and silent_s > self.plan.hang_timeout_s:
             return f"gave no beat for {self.plan.hang_timeout_s:g} s"
         return None
 
-    def excuse(self, missed_ns: int) -> None:
-        """Do not count a time in which nobody listened as silence."""
-        self._heard_ns = min(now_ns(), self._heard_ns + missed_ns)
-
     def kill(self) -> None:
         """Kill the process, if there is one."""
         if self._process and self._process.poll() is None:
             self._process.kill()
-            self._heard_ns = now_ns()  # it is given time to be gone before it is killed again
+            self._silent_ns = 0  # it is given time to be gone before it is killed again
 
     def try_again(self) -> None:
         """Let a stage that was given up be started once more."""

@@ -45,7 +45,6 @@ from stages.stage import StartFailed
 EXIT_OK: Final = 0
 EXIT_STAGE_FAILED: Final = 1
 _TURN_MS: Final = 50  # the loop turns at least this often
-_ASLEEP_NS: Final = 300_000_000  # a turn that took longer: the launcher itself was stopped
 _METRICS_S: Final = 0.5
 _READERS_S: Final = 0.5  # readers that died while leasing are looked for this often
 _GRACE_S: Final = 2.0  # for stages to stop by themselves
@@ -170,24 +169,18 @@ class Supervisor:
 
     def _loop(self) -> None:
         metrics_ns = readers_ns = 0
-        turned_ns = now_ns()
         while not self._stopping:
             self._poll(_TURN_MS)
-            missed_ns, turned_ns = now_ns() - turned_ns, now_ns()
-            if missed_ns > _ASLEEP_NS:
-                # Ctrl-Z, a debugger: it was us who did not listen, not the stages who were silent.
-                for stage in self.stages.values():
-                    stage.excuse(missed_ns)
             if self.signals:
                 self.stop(signal.Signals(self.signals.pop()).name)
             self._watch_stages()
+            self._warden.check()
             self.requests.give_up_old()
             if now_ns() > metrics_ns:
                 metrics_ns = deadline_ns(_METRICS_S)
                 self._tell_metrics()
             if now_ns() > readers_ns:
                 readers_ns = deadline_ns(_READERS_S)
-                self._warden.check()
                 for ring in self._rings.values():
                     ring.reap_readers()
 

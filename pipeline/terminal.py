@@ -140,5 +140,10 @@ def open_display(
     logging.basicConfig(
         level=log_level.upper(), handlers=handlers, format="%(message)s", force=True
     )
-    with Live(console=console, auto_refresh=False, transient=False) as live:
+    live = Live(console=console, auto_refresh=False, transient=False)
+    live.start()
+    try:
         yield LiveTable(live)
+    finally:
+        with contextlib.suppress(OSError):  # a terminal that was closed needs no restoring
+            live.stop()

@@ -105,11 +105,12 @@ def _plan(shape: Shape, cores: int) -> Topology:
         notes.append(f'"{join.name}" was added: it brings the frames of {rings} into one ring')
         output = join
     nodes += sinks
-    threads = _share([node.stage for node in nodes], config.supervisor.threads or cores)
+    working = [node for node in nodes if node.entry.stage]
+    threads = _share([node.stage for node in working], config.supervisor.threads or cores)
     return Topology(
         session=session,
         stages=tuple(
-            _stage_plan(config, node, share) for node, share in zip(nodes, threads, strict=True)
+            _stage_plan(config, node, share) for node, share in zip(working, threads, strict=True)
         ),
         rings=tuple(ring for node in nodes for ring in _rings(session, node)),
         output=output.segment(session, "frames"),
@@ -229,7 +230,7 @@ def describe(topology: Topology) -> str:
         "",
         "stages, each a process",
     ]
-    width = max(len(stage.name) for stage in topology.stages)
+    width = max(len(ring.stage) for ring in topology.rings)
     for stage in topology.stages:
         entry = KINDS[stage.kind]
         threads = "1 thread" if stage.threads == 1 else f"{stage.threads} threads"

@@ -12,6 +12,7 @@ from typing import Final
 from shm.clock import now_ns
 
 _STEADY_NS: Final = 250_000  # greatest usual deviation at which looking pays
+_FAR_OFF_NS: Final = 500_000  # a greater error counts as one of this size
 _MARGIN_NS: Final = 100_000  # look from so long before a frame may come ...
 _EARLIEST_NS: Final = 1_000_000  # ... but never longer before it is due than this
 _SHARE: Final = 8  # a new deviation or lateness changes the usual one by one part in eight
@@ -42,6 +43,8 @@ class Cadence:
             self._deviation_ns = _STEADY_NS * 4
             due = published_ns
         else:
+            # One frame that is far off, on a loaded machine, must not undo what a hundred taught.
+            error = max(-_FAR_OFF_NS, min(error, _FAR_OFF_NS))
             due += error // 4
             self._interval_ns += error // (32 * max(1, frames))
             self._deviation_ns += (abs(error) - self._deviation_ns) // _SHARE

@@ -4,11 +4,11 @@ The cacher's hits and the avatar's frames come in two rings with a writer each; 
 every pose at most once. Whoever follows reads them through this, and never goes back in time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from shm.clock import now_ns
 from shm.doorbell import wait_any
-from shm.frame import Frame, FrameFormat, FrameLost, State
+from shm.frame import Frame, FrameFormat, State
 from shm.reader import RingReader
 
 _LOOK_AGAIN_NS = 1_000_000_000
@@ -33,6 +33,7 @@ class MergedReader:
         self.shown = 0
         self.late = 0
         self._bells = [reader.bell for reader in self.readers]
+        self._waiting: dict[int, Frame] = {}  # read with `next`, by reader, not returned yet
 
     @property
     def dropped(self) -> int:
@@ -53,10 +54,19 @@ class MergedReader:
         """Return the newest frame not yet seen, waiting for one; None when the time is over."""
         if len(self.readers) == 1:
             return self.readers[0].newest(timeout_s)
+        return self._wait_for(self._newest_of_all, timeout_s)
+
+    def next(self, timeout_s: float = 0.0) -> Frame | None:
+        """Return the frame after the last one, waiting for it; None when the time is over."""
+        if len(self.readers) == 1:
+            return self.readers[0].next(timeout_s)
+        return self._wait_for(self._next_of_all, timeout_s)
+
+    def _wait_for(self, look: Callable[[], Frame | None], timeout_s: float) -> Frame | None:
         end = now_ns() + int(timeout_s * 1e9)
         while True:
             seen = [reader.head for reader in self.readers]
-            frame = self._newest_of_all()
+            frame = look()
             if frame is not None:
                 return frame
             left = end - now_ns()
@@ -68,20 +78,42 @@ class MergedReader:
         best: Frame | None = None
         for reader in self.readers:
             frame = reader.newest()
-            if frame is None:
-                continue
-            try:
-                pose = frame.stamp.pose_sequence
-            except FrameLost:
-                reader.dropped += 1
-                continue
-            if pose <= self.shown:
-                self.late += 1
+            pose = self._pose_of(reader, frame)
+            if frame is None or pose is None:
                 continue
             if best is not None:
                 reader.dropped += 1  # one of two whole frames is passed over
             best, self.shown = frame, pose
         return best
+
+    def _next_of_all(self) -> Frame | None:
+        """Return the waiting frame of the oldest pose. None of an older pose can come after it: a
+        hit is not published before the misses before it.
+        """
+        for number, reader in enumerate(self.readers):
+            if number not in self._waiting and (frame := reader.next()) is not None:
+                self._waiting[number] = frame
+        while self._waiting:
+            number = min(self._waiting, key=lambda n: self.readers[n].pose_of(self._waiting[n]))
+            frame = self._waiting.pop(number)
+            pose = self._pose_of(self.readers[number], frame)
+            if pose is not None:
+                self.shown = pose
+                return frame
+        return None
+
+    def _pose_of(self, reader: RingReader, frame: Frame | None) -> int | None:
+        """Return the sequence of a frame's pose if it is newer than what was returned."""
+        if frame is None:
+            return None
+        pose = reader.pose_of(frame)
+        if not frame.valid:
+            reader.dropped += 1
+            return None
+        if pose <= self.shown:
+            self.late += 1
+            return None
+        return pose
 
     def close(self) -> None:
         """Let the rings go."""

@@ -109,6 +109,10 @@ class RingReader:
         """What wakes this ring's readers; for waiting on several rings at once."""
         return self._ring.bell
 
+    def pose_of(self, frame: Frame) -> int:
+        """Return the pose sequence of a frame; not validated."""
+        return self._load(self._locks[frame.slot] + _POSE_SEQUENCE)
+
     def newest_pose(self) -> int:
         """Return the pose sequence of the newest frame, 0 if there is none; not validated."""
         head = self._load(_HEAD)

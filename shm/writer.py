@@ -1,6 +1,7 @@
 """The one writer of a ring: loan a slot, fill it, publish it."""
 
 import os
+import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,7 +18,9 @@ from shm.segment import SegmentMissing
 
 _HEADER = {name: offset // 8 for name, offset in layout.offsets(layout.HEADER).items()}
 _SLOT = {name: offset // 8 for name, offset in layout.offsets(layout.SLOT).items()}
-_LEASE = layout.offsets(layout.READER)["lease"] // 8
+_LEASE = layout.offsets(layout.READER)["lease"]
+# The leases of all reader entries, native so that each is one load ("<Q" would go byte by byte).
+_LEASES = struct.Struct(f"@Q{f'{layout.READER_BYTES - 8}xQ' * (layout.READER_COUNT - 1)}")
 _WRITING = 1  # an odd lock: readers keep away
 
 
@@ -166,13 +169,13 @@ def _protocol(
     sequence_word, published_word = _SLOT["sequence"], _SLOT["published_ns"]
     first_hop = _SLOT["hops"]
     hop_tag = hop << 56
-    first = layout.READER_TABLE // 8 + _LEASE
-    step = layout.READER_BYTES // 8
-    lease_words = range(first, first + layout.READER_COUNT * step, step)
+    table, first_lease = ring.segment.data.data, layout.READER_TABLE + _LEASE
+    load_leases = _LEASES.unpack_from
     sequence = last
 
     def leased() -> set[int]:
-        return {value & 0xFF for value in map(load, lease_words) if value}
+        # One call for all: each is loaded whole, and the fences before it order it.
+        return {value & 0xFF for value in load_leases(table, first_lease) if value}
 
     def take(candidates: list[int]) -> int:
         """Mark a slot as being written; a lease laid while we marked it is respected."""

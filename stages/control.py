@@ -6,6 +6,7 @@ that is too large, not msgpack, of an unknown type, with unknown keys or values 
 a `MessageRejected` and nothing else happens.
 """
 
+import textwrap
 from typing import Any, Final
 
 import msgpack
@@ -14,10 +15,15 @@ from msgspec import Struct
 
 VERSION: Final = 1
 MAX_MESSAGE_BYTES: Final = 80 << 20  # a picture of 64 MiB and room around it
+_LONGEST_REASON: Final = 250
 
 
 class MessageRejected(ValueError):
     """The bytes are no message of this protocol."""
+
+    def __init__(self, reason: str) -> None:
+        # It may quote the sender, and is logged and sent back: never more than a line.
+        super().__init__(textwrap.shorten(reason, _LONGEST_REASON, placeholder=" ..."))
 
 
 class Message(Struct, tag_field="type", kw_only=True, frozen=True, forbid_unknown_fields=True):

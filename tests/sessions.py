@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,12 +25,13 @@ from numpy.typing import NDArray
 
 from pipeline.client import ask
 from shm import Frame, FrameLost, RingReader, Stamp, segment
-from shm.session import read_session
+from shm.session import SessionMissing, read_session
 from stages.control import GetStatus, Message
 from stages.pose import SIZE
 
 ROOT = Path(__file__).resolve().parent.parent
 LAUNCHER = ROOT / "launcher.py"
+PIPELINE = ROOT / "tests" / "pipeline.toml"
 DEADLINE_S = 20.0
 ANY_PORT = "stages.ingest.options.endpoint=tcp://127.0.0.1:0"
 # Deaths in these tests are many and on purpose: what a pause that grows is for is tested apart.
@@ -220,27 +221,35 @@ class Session:
 
 def is_warden(process: psutil.Process) -> bool:
     """Whether a process is a session's warden."""
-    return any("warden" in part for part in process.cmdline())
+    try:
+        return any("warden" in part for part in process.cmdline())
+    except psutil.Error:  # it ended just now
+        return False
 
 
 @contextlib.contextmanager
 def started_session(
     *overrides: str,
-    config: str | Path = "default",
+    config: str | Path = PIPELINE,
     name: str | None = None,
     runtime: Path | None = None,
     free_port: bool = True,
+    plain: bool = True,
+    before: Sequence[str] = (),
     **how: Any,
 ) -> Iterator[Session]:
-    """Start a launcher and end it the hard way if the test has not; check what is left."""
+    """Start a launcher and end it the hard way if the test has not; check what is left.
+
+    `before` is put before its command line, `how` goes to `subprocess.Popen`.
+    """
     with contextlib.ExitStack() as stack:
         if runtime is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="aya-test-"))
             runtime = Path(folder)
         name = name or new_session_name()
         stack.callback(assert_nothing_left, runtime, name)
-        command: list[str | Path] = [sys.executable, LAUNCHER, "--plain", "--config", config]
-        command += ["--session", name]
+        command: list[str | Path] = [*before, sys.executable, LAUNCHER]
+        command += ["--config", config, "--session", name, *(["--plain"] if plain else [])]
         for override in (*((ANY_PORT,) if free_port else ()), *overrides):
             command += ["--set", override]
         log = stack.enter_context((runtime / f"{name}.log").open("wb"))
@@ -278,7 +287,10 @@ def running_session(*overrides: str, end: bool = True, **how: Any) -> Iterator[S
 
 def _has_file(session: Session) -> bool:
     assert session.process.poll() is None, f"it ended:\n{session.log}"
-    return (session.runtime / session.name / "session.json").exists()
+    try:
+        return bool(session.content()["pid"] == session.process.pid)
+    except SessionMissing:  # or that of one that died
+        return False
 
 
 # --- frames

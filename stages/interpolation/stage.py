@@ -1,6 +1,6 @@
 """Interpolation: frames in between two frames, evenly spaced in time."""
 
-from typing import ClassVar, Final
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -13,10 +13,6 @@ from stages.interpolation.flow import FlowInterpolator
 from stages.interpolation.options import InterpolationOptions
 from stages.interpolation.pacing import Pacer, sleep_until
 from stages.stage import Rings, Stage
-
-# Poses further apart than this are not one movement: the frame after a pause is shown as it is.
-_PAUSE_NS: Final = 400_000_000
-
 
 class Interpolation(Stage):
     """Gives `scale` frames per frame read: those in between first, the read one last."""
@@ -42,7 +38,8 @@ class Interpolation(Stage):
 
     def step(self, timeout_s: float) -> None:
         """Give the frames up to and with the newest one."""
-        frame = self._frames.newest(timeout_s)
+        every = self.options.reading == "every"
+        frame = self._frames.next(timeout_s) if every else self._frames.newest(timeout_s)
         if frame is None:
             return
         start = now_ns()
@@ -80,7 +77,7 @@ class Interpolation(Stage):
         if self._before is None or scale == 1 or self._flow is None:
             return []
         before, picture = self._before
-        if _is_cut(before, stamp):
+        if _is_cut(before, stamp, self.options.pause_s):
             return []
         parts = range(1, scale)
         slots = [self._ring.loan(_between(before, stamp, part, scale)) for part in parts]
@@ -100,12 +97,12 @@ class Interpolation(Stage):
         self.options = options
 
 
-def _is_cut(before: Stamp, stamp: Stamp) -> bool:
+def _is_cut(before: Stamp, stamp: Stamp, pause_s: float) -> bool:
     """Whether two frames do not belong to one movement: another character, a cut, a pause."""
     return (
         before.look != stamp.look
         or bool(stamp.flags & Flag.DISCONTINUITY)
-        or stamp.captured_ns - before.captured_ns > _PAUSE_NS
+        or stamp.captured_ns - before.captured_ns > pause_s * 1e9
     )
 
 

@@ -13,6 +13,10 @@ Structure = Literal["separable", "standard"]
 State = Mapping[str, NDArray[Any]]
 Shapes = dict[str, tuple[int, ...]]
 
+# How blocks up double the size: by a transposed convolution; by resize, then convolution; or by
+# resize, the encoder's output of that size put beside it, then convolution.
+Growth = Literal["transposed", "resized", "joined"]
+
 STRUCTURES: tuple[Structure, ...] = ("separable", "standard")
 
 
@@ -38,7 +42,7 @@ class Network(NamedTuple):
     pose: int  # pose values that join at the bottleneck
     widths: tuple[int, int, int, int]  # channels after each block down
     ups: tuple[tuple[int, int], ...]  # channels in and out of each block up
-    transposed: bool  # blocks up are transposed convolutions, otherwise resize and convolution
+    growth: Growth
     heads: tuple[Head, ...]
 
 
@@ -47,8 +51,11 @@ def _head(name: str, channels: int, activation: Literal["Sigmoid", "Tanh", ""] =
 
 
 _WIDE = (64, 128, 256, 512)
+_NARROW = (32, 64, 128, 256)
+_JOINED_UPS = ((384, 128), (192, 64), (96, 32))
 _UPS = ((512, 256), (256, 128), (128, 64))
 _BODY: dict[Structure, str] = {"separable": "body.", "standard": "body."}
+_FACE: dict[Structure, str] = {"separable": "body.", "standard": ""}
 _ROTATOR: dict[Structure, str] = {
     "separable": "encoder_decoder.",
     "standard": "encoder_decoder.",
@@ -56,7 +63,7 @@ _ROTATOR: dict[Structure, str] = {
 
 NETWORKS: dict[str, Network] = {
     "decomposer": Network(
-        "eyebrow_decomposer", _BODY, 128, 4, 0, _WIDE, _UPS, True,
+        "eyebrow_decomposer", _BODY, 128, 4, 0, _WIDE, _UPS, "transposed",
         (
             _head("background_layer_alpha", 1, "Sigmoid"),
             _head("background_layer_color_change", 4, "Tanh"),
@@ -65,7 +72,7 @@ NETWORKS: dict[str, Network] = {
         ),
     ),
     "combiner": Network(
-        "eyebrow_morphing_combiner", _BODY, 128, 8, 12, _WIDE, _UPS, True,
+        "eyebrow_morphing_combiner", _BODY, 128, 8, 12, _WIDE, _UPS, "transposed",
         (
             _head("morphed_eyebrow_layer_grid_change", 2),
             _head("morphed_eyebrow_layer_alpha", 1, "Sigmoid"),
@@ -74,7 +81,7 @@ NETWORKS: dict[str, Network] = {
         ),
     ),
     "face": Network(
-        "face_morpher", {"separable": "body.", "standard": ""}, 192, 4, 27, _WIDE, _UPS, True,
+        "face_morpher", _FACE, 192, 4, 27, _WIDE, _UPS, "transposed",
         (
             _head("iris_mouth_grid_change", 2),
             _head("iris_mouth_color_change", 4, "Tanh"),
@@ -84,11 +91,11 @@ NETWORKS: dict[str, Network] = {
         ),
     ),
     "rotator": Network(
-        "two_algo_face_body_rotator", _ROTATOR, 256, 10, 0, _WIDE, _UPS, False,
+        "two_algo_face_body_rotator", _ROTATOR, 256, 10, 0, _WIDE, _UPS, "resized",
         (_head("direct_creator", 4, "Tanh"), _head("grid_change_creator", 2)),
     ),
     "editor": Network(
-        "editor", _BODY, 512, 16, 0, (32, 64, 128, 256), ((384, 128), (192, 64), (96, 32)), False,
+        "editor", _BODY, 512, 16, 0, _NARROW, _JOINED_UPS, "joined",
         (
             _head("color_change_creator", 4, "Tanh"),
             _head("alpha_creator", 4, "Sigmoid"),
@@ -119,7 +126,7 @@ class Parameters:
 def expected(network: Network, structure: Structure) -> Shapes:
     """Return the shape of every parameter, in the published order of blocks."""
     shapes: Shapes = {}
-    first_kernel = 7 if network.file == "two_algo_face_body_rotator" else 3
+    first_kernel = 7 if network.growth == "resized" else 3
     prefix = network.prefix[structure]
     channels = network.inputs
     for index, width in enumerate(network.widths):
@@ -127,7 +134,9 @@ def expected(network: Network, structure: Structure) -> Shapes:
         name = f"{prefix}downsample_blocks.{index}"
         shapes |= _block(name, structure, channels, width, kernel)
         channels = width
-    joins = network.transposed  # a convolution joins the pose, where there is one, to the feature
+    joins = (
+        network.growth == "transposed"
+    )  # a convolution joins the pose, where there is one, to the feature
     for index in range(6):
         name = f"{prefix}bottleneck_blocks.{index}"
         if joins and index == 0:
@@ -136,10 +145,10 @@ def expected(network: Network, structure: Structure) -> Shapes:
             shapes |= _residual(f"{name}.resnet_path", structure, channels)
     for index, (before, after) in enumerate(network.ups):
         name = f"{prefix}upsample_blocks.{index}"
-        if network.file == "two_algo_face_body_rotator":
+        if network.growth == "resized":
             name += ".1"  # 0 is the resize
-        kernel = 4 if network.transposed else 3
-        shapes |= _block(name, structure, before, after, kernel, network.transposed)
+        kernel = 4 if network.growth == "transposed" else 3
+        shapes |= _block(name, structure, before, after, kernel, network.growth == "transposed")
     for head in network.heads:
         kernel_shape = (head.channels, network.ups[-1][1], 3, 3)
         if head.activation:
@@ -163,7 +172,9 @@ def check(state: State, network: Network, structure: Structure) -> None:
         elif name in state and not np.isfinite(state[name]).all():
             problems.append(f"{name} holds NaN or infinity")
     if problems:
-        shown = "; ".join(problems[:4]) + (f"; and {len(problems) - 4} more" if problems[4:] else "")
+        shown = "; ".join(problems[:4]) + (
+            f"; and {len(problems) - 4} more" if problems[4:] else ""
+        )
         found = identify(state)
         hint = f" These are the {found[1]} {found[0]} weights." if found else ""
         raise WeightsMismatch(f"not the {structure} {network.file} weights: {shown}.{hint}")

@@ -1,6 +1,7 @@
 """A whole session, as its user and the programs beside it see it."""
 
 import contextlib
+import itertools
 import json
 import re
 import shutil
@@ -16,6 +17,7 @@ import zmq
 from sessions import (
     ANY_PORT,
     LAUNCHER,
+    PIPELINE,
     QUICK_RESTARTS,
     ROOT,
     Publisher,
@@ -54,7 +56,7 @@ def quantised(values):
 
 @pytest.fixture(scope="module")
 def session():
-    """A session of the default config, which tests leave as they found it."""
+    """A session that tests leave as they found it."""
     with running_session(*SHORT_TIMES, *QUICK_RESTARTS) as running:
         yield running
 
@@ -77,7 +79,7 @@ def publisher(session):
 def changeable(tmp_path_factory):
     """A session with a config file of its own, and that file."""
     path = tmp_path_factory.mktemp("config") / "my.toml"
-    shutil.copy(configs.find("default"), path)
+    shutil.copy(PIPELINE, path)
     with running_session(*QUICK_RESTARTS, config=path) as running:
         yield running, path
 
@@ -141,7 +143,7 @@ def test_frames_come_in_the_order_of_pose_and_phase(ring):
 
 def test_frames_never_go_backwards_while_the_avatar_stalls(session, ring):
     found = []
-    for _ in range(8):
+    for _ in range(5):
         found += stamps(ring, 15)
         session.send("avatar", 19)  # SIGSTOP
         while (frame := ring.next(0.3)) is not None:
@@ -343,12 +345,6 @@ def test_join_gives_hits_and_misses_in_one_ring_in_order(looped):
 # --- another character
 
 
-def looks(ring, count=60):
-    """Return the looks of so many frames, each once, in the order in which they came."""
-    found = [stamp.look for stamp in stamps(ring, count)]
-    return list(dict.fromkeys(found)), found
-
-
 def set_picture(session, name):
     """Show a shipped character; return the look of the frames that follow."""
     with session.reader() as ring:
@@ -366,17 +362,17 @@ def test_other_character_is_shown_and_the_old_one_never_again(changeable):
         done = session.command("set-image", PICTURES / "koma.png")
         found = [stamp.look for stamp in stamps(ring, 120)]
     assert done.returncode == 0, done.stderr
-    changes = sum(one != other for one, other in zip(found, found[1:], strict=False))
+    changes = sum(one != other for one, other in itertools.pairwise(found))
     assert (changes, len(set(found))) == (1, 2)
 
 
-def test_first_frame_of_another_character_is_marked_as_a_cut(changeable):
+def test_change_of_character_is_a_cut_and_not_a_movement(changeable):
     session, _ = changeable
     old = set_picture(session, "ito")
-    with session.reader() as ring:
+    with session.reader() as ring, session.ring("avatar") as drawn:
         session.command("set-image", PICTURES / "koma.png")
+        assert stamp_when(drawn, lambda stamp: stamp.look != old).flags & Flag.DISCONTINUITY
         first = stamp_when(ring, lambda stamp: stamp.look != old)
-    assert first.flags & Flag.DISCONTINUITY
     assert not first.flags & Flag.INTERPOLATED
 
 
@@ -473,6 +469,16 @@ def test_reload_takes_over_another_scale_without_a_restart(changeable):
     assert session.stage("interpolation")["restarts"] == restarts
 
 
+def test_reload_reaches_a_stage_that_is_just_starting(changeable):
+    session, path = changeable
+    session.kill("interpolation")
+    wait_until(lambda: session.stage("interpolation")["state"] == "starting")
+    path.write_text(path.read_text().replace("scale = 3", "scale = 4"))
+    assert session.command("reload").returncode == 0
+    with session.reader() as ring:
+        stamp_when(ring, lambda s: (s.phase_numerator, s.phase_denominator) == (3, 4))
+
+
 def test_reload_of_what_a_stage_takes_only_at_start_starts_it_again(changeable):
     session, path = changeable
     before = session.stage("cacher")
@@ -491,7 +497,8 @@ def test_reload_keeps_the_address_for_poses(changeable):
     session, path = changeable
     address = session.content()["endpoints"]["poses"]
     restarts = session.stage("ingest")["restarts"]
-    path.write_text(path.read_text().replace("idle = true ", "rate_hz = 40.0\nidle = true "))
+    faster = 'kind = "ingest"\n[stages.options]\nrate_hz = 40.0'
+    path.write_text(path.read_text().replace('kind = "ingest"', faster))
     done = session.command("reload")
     assert json.loads(done.stdout) == {"changed": ["ingest"]}
     session.wait_frames()
@@ -514,7 +521,7 @@ def test_reload_keeps_the_character_that_was_set(changeable):
 def test_reload_of_a_broken_config_is_refused_and_changes_nothing(changeable):
     session, path = changeable
     text = path.read_text()
-    path.write_text(text.replace("slots", "slotz") + "\nunknown = 1\n")
+    path.write_text(text + "\nunknown = 1\n")
     done = session.command("reload")
     path.write_text(text)
     assert done.returncode == 1
@@ -581,6 +588,16 @@ def test_session_file_names_output_endpoints_stages_and_rings(session):
         stage["name"]: stage["pid"] for stage in session.status()["stages"]
     }
     assert len(content["rings"]) == 5
+
+
+def test_warnings_of_a_stage_are_said_when_only_warnings_are_wanted():
+    with (
+        running_session("session.log_level=warning", config="direct") as session,
+        Publisher(session) as publisher,
+    ):
+        publisher.send_raw(b"no pose")
+        wait_until(lambda: "it was dropped" in session.log)
+        assert "is ready" not in session.log
 
 
 def test_session_folder_is_for_this_user_alone(session):
@@ -655,10 +672,12 @@ def test_second_session_of_a_name_is_refused_and_the_first_goes_on(session):
     session.wait_frames()
 
 
-def test_stop_ends_the_session_before_it_returns():
-    with running_session(config="direct", end=False) as session:
+def test_stop_ends_the_session_before_it_returns_and_tells_readers():
+    with running_session(config="direct", end=False) as session, session.reader() as ring:
+        assert not ring.ended
         done = session.command("stop")
         assert done.returncode == 0
+        assert ring.ended
         assert not (session.runtime / session.name / "session.json").exists()
         assert session.process.wait(5) == 0
         assert "stopping: asked by a tool" in session.log
@@ -700,6 +719,30 @@ def test_check_of_a_broken_config_says_all_that_is_wrong(tmp_path):
     assert done.returncode == 2
     assert "did you mean avatar?" in done.stderr
     assert "did you mean name?" in done.stderr
+
+
+def test_ring_too_small_for_its_frames_is_refused(tmp_path):
+    done = launcher(
+        "--check",
+        "--config",
+        PIPELINE,
+        "--set",
+        "stages.interpolation.slots=3",
+        "--set",
+        "stages.interpolation.options.scale=4",
+        runtime=tmp_path,
+    )
+    assert done.returncode == 2
+    assert "at least 5" in done.stderr
+
+
+def test_smallest_ring_allowed_is_large_enough():
+    with running_session(
+        "stages.interpolation.slots=5", "stages.interpolation.options.scale=4"
+    ) as session:
+        with session.reader() as ring:
+            stamps(ring, 40)
+        assert session.stage("interpolation")["restarts"] == 0
 
 
 def test_broken_config_is_not_started(tmp_path):

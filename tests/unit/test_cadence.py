@@ -67,6 +67,12 @@ def test_frames_that_this_reader_missed_do_not_disturb_the_estimate(clock: Clock
         assert cadence.expects(FAR)
 
 
+def test_one_late_frame_is_no_reason_to_stop_expecting(clock: Clock) -> None:
+    cadence = Cadence()
+    see(cadence, clock, [FRAME_NS] * 60 + [FRAME_NS + 4_000_000, FRAME_NS - 4_000_000])
+    assert cadence.expects(FAR)
+
+
 def test_timer_that_wakes_late_is_asked_earlier(clock: Clock) -> None:
     cadence = Cadence()
     see(cadence, clock, [FRAME_NS] * 60)

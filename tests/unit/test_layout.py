@@ -1,5 +1,6 @@
 """The layout: one table, and a C header, a document and a C compiler that agree with it."""
 
+import re
 import shutil
 import struct
 import subprocess
@@ -113,6 +114,16 @@ def test_header_compiles_as_cpp(tmp_path: Path) -> None:
     source.write_text('#include "ring.h"\nint main() { return 0; }\n', encoding="utf-8")
     command = [_compiler("c++"), "-fsyntax-only", f"-I{ROOT / 'shm'}", str(source)]
     subprocess.run(command, check=True)
+
+
+def test_offsets_in_the_csharp_example_are_those_of_the_table() -> None:
+    text = (ROOT / "examples" / "Reader.cs").read_text(encoding="utf-8")
+    found = re.findall(r"= 0x([0-9A-F]+); // (header|slot)\.(\w+)", text)
+    assert len(found) > 10
+    tables = {"header": layout.offsets(layout.HEADER), "slot": layout.offsets(layout.SLOT)}
+    for offset, block, field in found:
+        assert int(offset, 16) == tables[block][field], field
+    assert f"Magic = {layout.MAGIC:#X}".replace("0X", "0x") in text
 
 
 STAMPS = st.builds(

@@ -1,0 +1,153 @@
+"""The face: three regions of the picture that are painted again when their parameters change."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.avatar.boxes import Box
+from stages.avatar.brows import BrowPainter
+from stages.avatar.eyes import EyePainter
+from stages.avatar.features import Features
+from stages.avatar.layers import Colours
+from stages.avatar.mouth import MouthPainter
+from stages.pose import INDEX
+
+Image = NDArray[np.uint8]
+Paint = Callable[[NDArray[np.float32], Colours], None]
+
+
+class _Region(NamedTuple):
+    """A part of the picture, the painters that fill it, and the parameters they read."""
+
+    place: tuple[slice, slice]
+    bare: Colours  # the drawing without what is painted
+    opacity: NDArray[np.float32] | None  # None where the face is opaque
+    painters: tuple[Paint, ...]
+    parameters: NDArray[np.intp]
+
+
+class FacePainter:
+    """Keeps the face of a premultiplied picture in a pose.
+
+    `picture` is straight BGRA; `premultiplied` is the same picture premultiplied, which `pose`
+    changes. A face at rest is the picture's own, bit by bit.
+    """
+
+    def __init__(self, picture: Image, premultiplied: Image, features: Features) -> None:
+        self._premultiplied = premultiplied
+        self._untouched = premultiplied.copy()
+        boxes = features.boxes
+        apart = max(boxes.iris_left.centre[0] - boxes.iris_right.centre[0], 20.0)
+        middle = (boxes.iris_left.centre[0] + boxes.iris_right.centre[0]) / 2
+        self._regions = [
+            _eye_region(picture, features, side, apart, middle) for side in ("left", "right")
+        ]
+        self._regions.append(_mouth_region(picture, features, apart))
+        self._shown = [np.zeros(len(region.parameters), np.float32) for region in self._regions]
+
+    @property
+    def places(self) -> list[tuple[slice, slice]]:
+        """Rows and columns of the parts that may change."""
+        return [region.place for region in self._regions]
+
+    def pose(self, pose: NDArray[np.float32]) -> bool:
+        """Paint what differs from the last pose; return whether the face is away from rest."""
+        away = False
+        for region, shown in zip(self._regions, self._shown, strict=True):
+            values = pose[region.parameters]
+            moved = bool(values.any())
+            away |= moved
+            if np.array_equal(values, shown):
+                continue
+            shown[:] = values
+            if moved:
+                self._paint(region, pose)
+            else:
+                self._premultiplied[region.place] = self._untouched[region.place]
+        return away
+
+    def _paint(self, region: _Region, pose: NDArray[np.float32]) -> None:
+        ground = region.bare.copy()
+        for paint in region.painters:
+            paint(pose, ground)
+        if region.opacity is not None:
+            ground *= region.opacity
+        np.clip(ground, 0, 255, out=ground)
+        np.rint(ground, out=ground)
+        self._premultiplied[region.place][..., :3] = ground
+
+
+def _place(left: float, top: float, right: float, bottom: float) -> tuple[slice, slice]:
+    rows = slice(max(int(top), 0), min(int(bottom) + 1, 512))
+    return rows, slice(max(int(left), 0), min(int(right) + 1, 512))
+
+
+def _skin(features: Features, drawing: Colours) -> Colours:
+    return np.full_like(drawing, features.skin)
+
+
+def _opacity(picture: Image, place: tuple[slice, slice]) -> NDArray[np.float32] | None:
+    alpha = picture[place][..., 3:]
+    return None if alpha.min() == 255 else alpha.astype(np.float32) / 255
+
+
+def _parameters(*names: str) -> NDArray[np.intp]:
+    return np.array([INDEX[name] for name in names], np.intp)
+
+
+def _eye_region(
+    picture: Image, features: Features, side: str, apart: float, middle: float
+) -> _Region:
+    """One eye and its brow: they reach into each other."""
+    boxes = features.boxes._asdict()
+    eye, iris, brow = boxes[f"eye_{side}"], boxes[f"iris_{side}"], boxes[f"brow_{side}"]
+    left = min(eye.x, brow.x) - 0.16 * apart
+    right = max(eye.right, brow.right) + 0.16 * apart
+    # The two regions meet at the bridge of the nose and share no pixel.
+    left, right = (max(left, middle + 1), right) if side == "left" else (left, min(right, middle - 1))
+    top = min(eye.y - 0.35 * eye.height, brow.y - 0.22 * apart)
+    place = _place(left, top, right, max(eye.bottom + 0.2 * eye.height, eye.bottom + 4))
+    drawing = picture[place][..., :3].astype(np.float32)
+    origin = (place[1].start, place[0].start)
+    eye_painter = EyePainter(drawing, origin, eye, iris, _skin(features, drawing), side)
+    brow_painter = BrowPainter(drawing, origin, brow, apart, side)
+    bare = eye_painter.below + (brow_painter.below - drawing)
+    names = [f"{stem}_{side}" for stem in _EYE_AND_BROW]
+    return _Region(
+        place,
+        np.clip(bare, 0, 255),
+        _opacity(picture, place),
+        (eye_painter.paint, brow_painter.paint),
+        _parameters(*names, "iris_rotation_x", "iris_rotation_y"),
+    )
+
+
+_EYE_AND_BROW = (
+    "eyebrow_troubled eyebrow_angry eyebrow_lowered eyebrow_raised eyebrow_happy eyebrow_serious "
+    "eye_wink eye_happy_wink eye_surprised eye_relaxed eye_unimpressed eye_raised_lower_eyelid "
+    "iris_small"
+).split()
+_MOUTH = (
+    "aaa iii uuu eee ooo delta lowered_corner_left lowered_corner_right raised_corner_left "
+    "raised_corner_right smirk"
+).split()
+
+
+def _mouth_region(picture: Image, features: Features, apart: float) -> _Region:
+    mouth: Box = features.boxes.mouth
+    x, y = mouth.centre
+    half = max(mouth.width / 2 + 6, 0.26 * apart)
+    place = _place(x - half, y - max(mouth.height / 2 + 5, 0.16 * apart), x + half, y + 0.34 * apart)
+    drawing = picture[place][..., :3].astype(np.float32)
+    painter = MouthPainter(
+        drawing, (place[1].start, place[0].start), mouth, apart, _skin(features, drawing)
+    )
+    return _Region(
+        place,
+        painter.below,
+        _opacity(picture, place),
+        (painter.paint,),
+        _parameters(*(f"mouth_{name}" for name in _MOUTH)),
+    )

@@ -1,0 +1,486 @@
+"""The live page as its clients see it: frames for credit, poses, pictures, refusals, recordings."""
+
+import asyncio
+import contextlib
+import functools
+import json
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from shm.clock import now_ns
+from stages.avatar.picture import SHIPPED
+from stages.control import Pause, Resume
+from stages.ingest.messages import source_number
+from stages.page.link import SOURCE
+from stages.pose import INDEX, SIZE
+from tests.sessions import (
+    QUICK_RESTARTS,
+    Session,
+    running_session,
+    stamp_when,
+    started_session,
+    wait_until,
+)
+
+# The page is a stage of this one; the config of the other tests has none.
+running_session = functools.partial(running_session, config="default")
+started_session = functools.partial(started_session, config="default")
+
+aiohttp = pytest.importorskip("aiohttp", reason="the page needs aiohttp")
+
+from stages.page.wire import Codec, decode, unpack  # noqa: E402
+
+FREE_PORT = "stages.page.options.port=0"
+DEADLINE_S = 20.0
+
+Client = Any  # aiohttp.ClientSession, which is not there to name while it is not installed
+Work = Callable[[Client, str], Coroutine[Any, Any, Any]]
+
+
+@pytest.fixture(scope="module")
+def session() -> Iterator[Session]:
+    """One session for all tests that leave it as it was."""
+    with running_session(FREE_PORT, *QUICK_RESTARTS) as running:
+        yield running
+
+
+def visit(session: Session, work: Work, address: str = "", **how: Any) -> Any:
+    """Run `work(client, address)` in an event loop, with a deadline."""
+    base = address or session.content()["endpoints"]["page"]
+
+    async def run() -> Any:
+        async with aiohttp.ClientSession(**how) as client, asyncio.timeout(2 * DEADLINE_S):
+            return await work(client, base)
+
+    return asyncio.run(run())
+
+
+@contextlib.asynccontextmanager
+async def frames(client: Client, base: str, **query: str) -> AsyncIterator[Any]:
+    """Open `/ws`; yields a coroutine function that asks for a frame and returns its message."""
+    async with client.ws_connect(f"{base}ws", params=query, max_msg_size=0) as line:
+
+        async def ask() -> bytes:
+            await line.send_json({"type": "next"})
+            return await line.receive_bytes(timeout=DEADLINE_S)
+
+        ask.line = line
+        yield ask
+
+
+async def answer(line: Any, kind: str) -> dict[str, Any]:
+    """Return the next message of a type on `/session`."""
+    while True:
+        message = await line.receive_json(timeout=DEADLINE_S)
+        if message["type"] == kind:
+            return dict(message)
+
+
+def status_of(method: str, path: str, headers: dict[str, str]) -> Work:
+    async def work(client: Client, base: str) -> int:
+        async with client.request(method, base + path, headers=headers) as response:
+            return int(response.status)
+
+    return work
+
+
+@pytest.fixture
+def still(session: Session) -> Iterator[np.ndarray]:
+    """The session paused: the frame on show, which stays."""
+    session.ask(Pause())
+    with session.reader() as ring:
+        seen = [ring.head]
+
+        def is_still() -> bool:
+            ring.newest(0.2)
+            seen.append(ring.head)
+            return seen[-1] == seen[-2]
+
+        wait_until(is_still, what="the picture stands still")
+        yield ring.latest().copy()
+    session.ask(Resume())
+
+
+# --- frames
+
+
+def test_jpeg_message_is_close_to_the_frame_of_the_ring(session, still):
+    async def work(client, base):
+        async with frames(client, base) as ask:
+            return await ask()
+
+    message = visit(session, work)
+    header, _, _ = unpack(message)
+    shown = decode(message)
+    difference = np.abs(shown.astype(int) - still)
+    visible = still[..., 3] > 0
+    assert (header.codec, header.width, header.height) == (Codec.JPEG, 512, 512)
+    assert difference[visible][:, :3].mean() < 6
+    assert difference[..., 3].mean() < 1
+    assert np.quantile(difference[..., 3], 0.999) < 8
+
+
+def test_raw_message_is_the_frame_of_the_ring(session, still):
+    async def work(client, base):
+        async with frames(client, base, codec="raw") as ask:
+            return await ask()
+
+    assert np.array_equal(decode(visit(session, work)), still)
+
+
+def test_second_client_sees_a_picture_that_stands_still(session, still):
+    async def work(client, base):
+        async with frames(client, base) as one, frames(client, base) as other:
+            return await one(), await other()
+
+    one, other = visit(session, work)
+    assert one == other
+
+
+def test_header_names_sequence_and_time_of_the_frame(session):
+    async def work(client, base):
+        async with frames(client, base) as ask:
+            return [unpack(await ask())[0] for _ in range(5)]
+
+    headers = visit(session, work)
+    sequences = [header.sequence for header in headers]
+    assert sequences == sorted(set(sequences))
+    assert all(0 < now_ns() - header.captured_ns < 60e9 for header in headers)
+
+
+def test_slow_client_stays_within_two_frames(session):
+    async def work(client, base):
+        behind = []
+        with session.reader() as ring:
+            async with frames(client, base) as ask:
+                await ask()
+                for _ in range(5):
+                    slow_until = (ring.head >> 8) + 15
+                    while ring.head >> 8 < slow_until:
+                        await asyncio.sleep(0.005)
+                    head = ring.head >> 8
+                    behind.append(head - unpack(await ask())[0].sequence)
+        return behind
+
+    assert max(visit(session, work)) <= 2
+
+
+def test_nothing_is_encoded_while_nobody_looks(session):
+    # One that is just being encoded when the last client goes is done all the same.
+    before = wait_until(lambda: _settled(session), what="the last client is gone")
+    with session.reader() as ring:
+        end = (ring.head >> 8) + 30
+        wait_until(lambda: ring.newest(0.1) and ring.head >> 8 > end)
+    assert session.counter("page", "frames_out") == before
+
+
+def _settled(session: Session) -> int:
+    counts = set()
+    for _ in range(2):
+        uptime = session.status()["uptime_s"]
+        wait_until(lambda: session.status()["uptime_s"] > uptime + 0.6)  # noqa: B023
+        counts.add(session.counter("page", "frames_out"))
+    return counts.pop() if len(counts) == 1 else 0
+
+
+def test_frame_png_has_transparency(session):
+    async def work(client, base):
+        async with client.get(f"{base}frame.png") as response:
+            return await response.read()
+
+    frame = cv2.imdecode(np.frombuffer(visit(session, work), np.uint8), cv2.IMREAD_UNCHANGED)
+    assert frame.shape == (512, 512, 4)
+    assert {0, 255} <= set(np.unique(frame[..., 3]))
+
+
+# --- the line to the session
+
+
+def test_greeting_names_the_parameters(session):
+    async def work(client, base):
+        async with client.ws_connect(f"{base}session") as line:
+            return await answer(line, "hello"), await answer(line, "status")
+
+    hello, status = visit(session, work)
+    assert [parameter["name"] for parameter in hello["parameters"]] == list(INDEX)
+    assert status["status"]["session"] == session.name
+
+
+def test_pose_of_a_page_is_shown_and_held(session):
+    """Held longer than it takes until the idle motion would begin."""
+    pose = [0.0] * SIZE
+    pose[INDEX["neck_z"]] = 0.5
+    number = source_number(SOURCE)
+
+    async def work(client, base):
+        async with client.ws_connect(f"{base}session") as line:
+            await line.send_json({"type": "pose", "pose": pose, "hold": True})
+            return await asyncio.to_thread(see_it_held)
+
+    def see_it_held():
+        with session.reader() as ring:
+            first = stamp_when(ring, lambda stamp: stamp.source == number).captured_ns
+            late = stamp_when(ring, lambda stamp: stamp.captured_ns > first + 2_000_000_000)
+        return late
+
+    late = visit(session, work)
+    shown = np.frombuffer(late.pose, "<f4")
+    assert late.source == number
+    assert shown[INDEX["neck_z"]] == pytest.approx(0.5, abs=0.01)
+
+
+def test_restart_button_starts_a_stage_again(session):
+    before = session.pid("avatar")
+
+    async def work(client, base):
+        async with client.ws_connect(f"{base}session") as line:
+            await line.send_json(
+                {"type": "ask", "number": 7, "request": "restart", "stage": "avatar"}
+            )
+            reply = await answer(line, "reply")
+            while (event := (await answer(line, "event"))["event"])["event"] != "ready":
+                pass
+            return reply, event["stage"]
+
+    reply, ready = visit(session, work)
+    assert (reply["number"], reply["error"], ready) == (7, None, "avatar")
+    assert session.pid("avatar") != before
+
+
+def test_refused_request_says_why(session):
+    async def work(client, base):
+        async with client.ws_connect(f"{base}session") as line:
+            await line.send_json({"type": "ask", "number": 1, "request": "restart", "stage": "no"})
+            return await answer(line, "reply")
+
+    assert 'no stage "no"' in visit(session, work)["error"]
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "why"),
+    [
+        ("ws", "{}", "type"),
+        ("ws", "not json", "JSON"),
+        ("session", '{"type": "pose", "pose": [1, 2]}', "45"),
+        ("session", '{"type": "ask", "number": 1, "request": "stop"}', "stop"),
+        ("session", '{"type": "release", "more": 1}', "more"),
+    ],
+)
+def test_malformed_message_closes_with_the_reason(session, path, text, why):
+    before = session.counter("page", "malformed")
+
+    async def work(client, base):
+        async with client.ws_connect(base + path, autoclose=False) as line:
+            await line.send_str(text)
+            while (message := await line.receive()).type is not aiohttp.WSMsgType.CLOSE:
+                assert message.type is aiohttp.WSMsgType.TEXT  # a greeting, a status
+            return message.data, message.extra
+
+    code, reason = visit(session, work)
+    assert (code, why in reason) == (aiohttp.WSCloseCode.POLICY_VIOLATION, True)
+    wait_until(lambda: session.counter("page", "malformed") == before + 1)
+
+
+def test_message_that_is_too_large_closes(session):
+    async def work(client, base):
+        async with client.ws_connect(f"{base}session") as line:
+            await line.send_str(json.dumps({"type": "release", "more": "x" * 100_000}))
+            async for _ in line:
+                pass
+            return line.close_code
+
+    assert visit(session, work) == aiohttp.WSCloseCode.MESSAGE_TOO_BIG
+
+
+# --- pictures
+
+
+def post_picture(image: bytes) -> Work:
+    async def work(client, base):
+        async with client.post(f"{base}picture", data=image) as response:
+            return response.status, (await response.json())["error"]
+
+    return work
+
+
+def test_uploaded_picture_is_shown(session):
+    with session.reader() as ring:
+        look = ring.latest().stamp.look
+        koma = (SHIPPED / "koma.png").read_bytes()
+        assert visit(session, post_picture(koma)) == (200, None)
+        stamp_when(ring, lambda stamp: stamp.look != look)
+        ito = (SHIPPED / "ito.png").read_bytes()
+        assert visit(session, post_picture(ito)) == (200, None)
+        stamp_when(ring, lambda stamp: stamp.look == look)
+
+
+@pytest.mark.parametrize(
+    ("image", "reason"),
+    [
+        (b"not a picture", "neither PNG nor WebP"),
+        (cv2.imencode(".png", np.full((64, 32, 4), 255, np.uint8))[1].tobytes(), "32x64 pixels"),
+        (cv2.imencode(".jpg", np.zeros((512, 512, 3), np.uint8))[1].tobytes(), "JPEG"),
+    ],
+)
+def test_picture_that_does_not_fit_is_refused_with_the_reason(session, image, reason):
+    status, error = visit(session, post_picture(image))
+    assert (status, reason in error) == (422, True)
+
+
+def test_huge_upload_is_refused(session):
+    status, error = visit(session, post_picture(b"\x89PNG" * (9 << 20)))
+    assert (status, error) == (413, "the picture is larger than 32 MiB")
+
+
+@pytest.mark.parametrize("kind", ["webp", "png"])
+def test_recording_decodes_with_transparency(session, kind):
+    wish = {"seconds": 2, "fps": 15, "size": 128, "format": kind}
+
+    async def work(client, base):
+        async with client.ws_connect(f"{base}session"), frames(client, base) as ask:
+            for _ in range(40):
+                await ask()
+            async with client.post(f"{base}recordings", data=json.dumps(wish)) as response:
+                made = await response.json()
+            async with client.get(base.rstrip("/") + made["address"]) as response:
+                return made, await response.read()
+
+    made, data = visit(session, work)
+    _, animation = cv2.imdecodeanimation(np.frombuffer(data, np.uint8))
+    assert made["frames"] == len(animation.frames) >= 5
+    assert animation.frames[0].shape == (128, 128, 4)
+    assert {0, 255} <= set(np.unique(animation.frames[0][..., 3]))
+
+
+def test_recording_of_nothing_is_refused_with_the_reason(session):
+    async def work(client, base):
+        async with client.post(f"{base}recordings", data="{}") as response:
+            return response.status, (await response.json())["error"]
+
+    status, error = visit(session, work)
+    assert (status, "nothing" in error) == (409, True)
+
+
+# --- who may
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "ws"), ("GET", "session"), ("POST", "picture")]
+)
+@pytest.mark.parametrize("origin", ["null", "http://evil.example", "https://127.0.0.1:1"])
+def test_other_origins_are_refused(session, method, path, origin):
+    headers = {"Origin": origin}
+    if method == "GET":
+        headers |= {"Upgrade": "websocket", "Connection": "Upgrade"}
+    assert visit(session, status_of(method, path, headers)) == 403
+
+
+def test_own_origin_is_answered(session):
+    async def work(client, base):
+        async with client.ws_connect(f"{base}ws", origin=base.rstrip("/")) as line:
+            return line.closed
+
+    assert visit(session, work) is False
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8571", "10.0.0.1", "127.0.0.1.x"])
+def test_names_that_are_not_loopback_are_refused(session, host):
+    assert visit(session, status_of("GET", "", {"Host": host})) == 403
+
+
+@pytest.mark.parametrize("host", ["localhost", "localhost:8571", "127.0.0.1", "[::1]:8571"])
+def test_names_of_loopback_are_answered(session, host):
+    assert visit(session, status_of("GET", "", {"Host": host})) == 200
+
+
+def test_open_page_wants_a_token():
+    with running_session(FREE_PORT, "stages.page.options.host=0.0.0.0") as session:
+        address = session.content()["endpoints"]["page"]
+        assert address in session.log
+        query = address.partition("?")[2]
+        base = f"http://127.0.0.1:{address.partition('?')[0].rstrip('/').rpartition(':')[2]}/"
+
+        async def work(client, base):
+            found = []
+            for path in ("", "ws", "frame.png", "frame.png?token=wrong", f"frame.png?{query}"):
+                async with client.get(base + path) as response:
+                    found.append(response.status)
+            # The page turns the token into a cookie, which its sockets and pictures then show.
+            async with client.get(f"{base}?{query}") as response:
+                found += [response.status, str(response.url)]
+            async with client.get(f"{base}frame.png") as response:
+                found.append(response.status)
+            return found
+
+        jar = aiohttp.CookieJar
+        found = asyncio.run(_with_jar(jar, work, base))
+    assert found == [403, 403, 403, 403, 200, 200, base, 200]
+
+
+async def _with_jar(jar: Any, work: Work, base: str) -> Any:
+    async with aiohttp.ClientSession(cookie_jar=jar(unsafe=True)) as client:
+        return await work(client, base)
+
+
+# --- state
+
+
+def test_health_and_metrics(session):
+    session.wait_running()
+
+    async def work(client, base):
+        async with client.get(f"{base}healthz") as response:
+            health = response.status, await response.json()
+        async with client.get(f"{base}metrics") as response:
+            return health, await response.text()
+
+    health, metrics = visit(session, work)
+    assert health[0] == 200 and health[1]["session"] == session.name
+    assert 'ayatsuri_stage_up{stage="avatar",kind="avatar"} 1' in metrics
+
+
+def test_page_comes_back_at_the_same_address(session):
+    address = session.content()["endpoints"]["page"]
+    before = session.kill("page")
+    wait_until(lambda: session.pid("page") not in (None, before))
+    session.wait_running()
+    assert session.content()["endpoints"]["page"] == address
+    assert visit(session, status_of("GET", "frame.png", {})) == 200
+
+
+def test_session_goes_on_without_aiohttp(tmp_path, monkeypatch):
+    (tmp_path / "aiohttp.py").write_text('raise ImportError("No module named aiohttp")')
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with running_session() as session:
+        page = session.stage("page")
+        assert page["state"] == "failed"
+        assert "pip install aiohttp" in page["last_error"]
+        assert "the session goes on without page" in session.log
+        session.wait_frames()
+
+
+def test_session_goes_on_when_the_port_is_taken():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = f"stages.page.options.port={taken.getsockname()[1]}"
+        with running_session(port) as session:
+            assert "another program has it" in session.stage("page")["last_error"]
+
+
+def test_page_that_is_not_optional_ends_the_session():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = f"stages.page.options.port={taken.getsockname()[1]}"
+        with started_session(port, "stages.page.optional=false") as session:
+            assert session.process.wait(DEADLINE_S) == 3
+            assert "another program has it" in session.log
+
+
+def test_second_session_gets_a_port_of_its_own(session):
+    with running_session("stages.page.options.port=auto") as first:
+        with running_session("stages.page.options.port=auto") as second:
+            addresses = {s.content()["endpoints"]["page"] for s in (first, second)}
+            assert len(addresses) == 2
