@@ -60,6 +60,7 @@ class StageProcess:
         self._looked_ns = 0
         self._recent: deque[int] = deque()
         self._pause_s = 0.0
+        self._forgiven = False
 
     @property
     def pid(self) -> int | None:
@@ -174,6 +175,10 @@ class StageProcess:
             self._process.kill()
             self._silent_ns = 0  # it is given time to be gone before it is killed again
 
+    def forgive(self) -> None:
+        """Do not hold the next death against the stage: it is asked for."""
+        self._forgiven = True
+
     def try_again(self) -> None:
         """Let a stage that was given up be started once more."""
         if self.phase is Phase.FAILED:
@@ -200,7 +205,10 @@ class StageProcess:
         if code == EXIT_START_FAILED and not self.was_ready:
             self.phase = Phase.FAILED
             return False
-        self._recent.append(now)
+        if self._forgiven:
+            self._forgiven, self._pause_s = False, 0.0
+        else:
+            self._recent.append(now)
         while self._recent and now - self._recent[0] > self._limits.restart_window_s * 1e9:
             self._recent.popleft()
         if len(self._recent) > self._limits.max_restarts:

@@ -70,9 +70,14 @@ class SessionFolder:
 
     def endpoint(self, name: str) -> str:
         """Return an address for a socket of this session that only this user can reach."""
-        path = self.path / f"{name}.sock"
-        if sys.platform == "win32" or len(str(path)) > _LONGEST_SOCKET_PATH:
+        if sys.platform == "win32":
             return "tcp://127.0.0.1:*"
+        path = self.path / f"{name}.sock"
+        if len(os.fsencode(path)) > _LONGEST_SOCKET_PATH:
+            raise StartFailed(
+                f"{self.path} is too long a path for a socket: set AYATSURI_RUNTIME_DIR to a shorter "
+                "folder"
+            )
         return f"ipc://{path}"
 
     def file(self, name: str) -> Path:

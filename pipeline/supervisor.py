@@ -25,6 +25,7 @@ from shm.segment import SegmentError
 from shm.session import sessions_folder
 from stages.complaints import Complaints
 from stages.control import (
+    MAX_MESSAGE_BYTES,
     Beat,
     Command,
     Done,
@@ -145,6 +146,7 @@ class Supervisor:
         }
         for name, socket in sockets.items():
             socket.setsockopt(zmq.LINGER, 200)
+            socket.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE_BYTES)
             socket.bind(self.folder.endpoint(name))
             bound = socket.getsockopt(zmq.LAST_ENDPOINT)
             assert isinstance(bound, bytes)
@@ -243,6 +245,7 @@ class Supervisor:
 
     def restart(self, stage: StageProcess) -> None:
         """Kill a stage; it is started again as after any death. One that was given up is tried."""
+        stage.forgive()
         stage.kill()
         stage.try_again()
 

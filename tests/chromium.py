@@ -1,4 +1,4 @@
-"""A real headless Chromium, driven through its DevTools protocol: pages are opened, used, looked at.
+"""A real headless Chromium, driven through its DevTools protocol: to open, use and see pages.
 
 Everything waits for a condition with a deadline. The browser has an empty profile of its own.
 """

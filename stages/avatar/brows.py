@@ -76,7 +76,7 @@ def _found(drawing: Colours, box: Box, x: Plane, y: Plane) -> tuple[Plane, Colou
     """The share of the brow in each pixel, and the face without it."""
     light = lab(drawing)[..., 0]
     rows = _line(light, box)
-    half = 0.5 * _thickness(light, rows, box) + 1.0
+    half = 0.5 * _thickness(light, rows, box) + 0.6
     near = ramp(np.abs(y - rows), half + 0.8, half - 0.2)
     near *= ramp(x, box.x - 3.5, box.x - 1.5) * ramp(x, box.right + 2.5, box.right + 0.5)
     # Lines of hair cross a brow: what goes on above and below the band is not the brow's.
@@ -85,7 +85,11 @@ def _found(drawing: Colours, box: Box, x: Plane, y: Plane) -> tuple[Plane, Colou
     smooth = filled(drawing, around.astype(np.float32))
     dark = lab(smooth)[..., 0] - light
     on_line = dark[np.abs(y - rows) < 1.0]
-    depth = float(np.clip(np.percentile(on_line[on_line > 0], 60), 6, 60)) if (on_line > 0).any() else 20.0
+    depth = (
+        float(np.clip(np.percentile(on_line[on_line > 0], 60), 6, 60))
+        if (on_line > 0).any()
+        else 20.0
+    )
     share = near * ramp(dark, 0.12 * depth, 0.6 * depth)
     hidden = grown(share > 0.05, 1) & band
     below = _healed(drawing, hidden)
@@ -103,7 +107,9 @@ def _line(light: NDArray[np.float32], box: Box) -> Plane:
     part = light[top:bottom, left:right]
     dark = np.clip(np.median(part) - part, 0, None) + 1e-3
     weight = np.square(dark)
-    rows = (weight * np.arange(top, top + part.shape[0])[:, np.newaxis]).sum(axis=0) / weight.sum(axis=0)
+    rows = (weight * np.arange(top, top + part.shape[0])[:, np.newaxis]).sum(axis=0) / weight.sum(
+        axis=0
+    )
     columns = np.arange(left, left + part.shape[1])
     strength = np.sqrt(dark.max(axis=0))
     for _ in range(3):

@@ -56,7 +56,13 @@ class EyePainter:
     """Paints one eye into the face. `origin` is the region's upper left corner in the picture."""
 
     def __init__(
-        self, drawing: Colours, origin: tuple[int, int], eye: Box, iris: Box, skin: Colours, side: str
+        self,
+        drawing: Colours,
+        origin: tuple[int, int],
+        eye: Box,
+        iris: Box,
+        skin: Colours,
+        side: str,
     ) -> None:
         self._names = [
             INDEX[f"{name}_{side}"]
@@ -74,7 +80,10 @@ class EyePainter:
         self._open = find_opening(drawing, eye, iris, skin, outwards)
         self._ellipse = _ellipse(iris)
         position = self._open.position
-        self._inner, self._outer = int(np.abs(position + 1).argmin()), int(np.abs(position - 1).argmin())
+        self._inner, self._outer = (
+            int(np.abs(position + 1).argmin()),
+            int(np.abs(position - 1).argmin()),
+        )
         self._take_apart(drawing, eye, skin)
 
     def _take_apart(self, drawing: Colours, eye: Box, skin: Colours) -> None:
@@ -88,9 +97,14 @@ class EyePainter:
         line = self._line_colour(drawing, band)
         # What is nearly as dark as the lashes counts as theirs whatever its tint.
         light, dark, bright = (lab(c)[..., 0] for c in (drawing, line.reshape(1, 1, 3), skin))
-        deep = ramp(light, float(0.5 * dark[0, 0] + 0.5 * bright[0, 0]), float(0.65 * dark[0, 0] + 0.35 * bright[0, 0]))
+        deep = ramp(
+            light,
+            float(0.5 * dark[0, 0] + 0.5 * bright[0, 0]),
+            float(0.65 * dark[0, 0] + 0.35 * bright[0, 0]),
+        )
         pure = np.maximum(ramp(off_the_mix(drawing, skin[0, 0], line), 17.0, 11.0), deep)
         lashes = _connected((band * pure > 0.3) & (other > 14), band * opening.inside > 0.5)
+        lashes &= self._y >= _upper_edge(lashes, opening) - 0.7
         fringe = grown(lashes, 1) & (pure > 0) & (self._y < (lids.upper + lids.lower) / 2)
         band = np.where(lashes | fringe, 1.0, 0.0).astype(np.float32)
         rim *= ramp(off_the_mix(drawing, skin[0, 0], line), 17.0, 11.0)
@@ -99,7 +113,9 @@ class EyePainter:
         below = filled(drawing, plain.astype(np.float32))
         # Only where the eye was is anything repainted.
         soft = cv2.GaussianBlur(hidden.astype(np.float32), (3, 3), 0)[..., np.newaxis]
-        self.below: Colours = drawing + (below - drawing) * np.where(hidden[..., np.newaxis], 1, soft)
+        self.below: Colours = drawing + (below - drawing) * np.where(
+            hidden[..., np.newaxis], 1, soft
+        )
         self._white = self._white_of(drawing, inside)
         alpha = self._iris_alpha(drawing, inside)
         self._iris = lifted(drawing, self._white, alpha)
@@ -131,12 +147,15 @@ class EyePainter:
         x, y, half_width, half_height = self._ellipse
         radius = np.hypot((self._x - x) / (half_width + 1.5), (self._y - y) / (half_height + 1.5))
         light = drawing.min(axis=2)
-        white = (inside > 0.99) & (radius > 1) & (light > 0.7 * np.percentile(light[inside > 0.9], 95))
+        white = (
+            (inside > 0.99) & (radius > 1) & (light > 0.7 * np.percentile(light[inside > 0.9], 95))
+        )
         from_white = distance(drawing, np.full_like(drawing, 252.0), shade=0.4)
         white &= from_white < distance(drawing, self.below, shade=0.4)
         if white.sum() < 6:
             return np.full_like(drawing, (250.0, 248.0, 248.0))
-        far = filled(drawing, white.astype(np.float32))
+        bright = white & (light > 0.97 * np.percentile(light[white], 75))
+        far = filled(drawing, bright.astype(np.float32))
         return np.where(white[..., np.newaxis], drawing, far).astype(np.float32)
 
     def _iris_alpha(self, drawing: Colours, inside: Plane) -> Plane:
@@ -266,6 +285,18 @@ def _connected(mask: NDArray[np.bool_], core: NDArray[np.bool_]) -> NDArray[np.b
     return np.isin(labels, kept)
 
 
+def _upper_edge(lashes: NDArray[np.bool_], opening: Opening) -> Plane:
+    """The lashes' upper edge as a smooth curve: tips of hair that touch stand out of it."""
+    rows = lashes.argmax(axis=0)
+    columns = np.flatnonzero(lashes.any(axis=0) & (np.abs(opening.position) < 1.0))
+    if columns.size < 6:
+        return np.zeros(lashes.shape[1], np.float32)
+    # Downwards the outliers are gaps, upwards they are hair: a line below most of the tops.
+    points = [(float(x), float(rows[x]), 1.0) for x in columns]
+    edge = _curve(points, np.arange(lashes.shape[1], dtype=np.float32), 1.2)
+    return np.where(np.abs(opening.position) < 1.0, edge, 0).astype(np.float32)
+
+
 def _ellipse(iris: Box) -> tuple[float, float, float, float]:
     """Centre and half axes of the whole iris, of which the lids may hide the upper part."""
     x, y = iris.centre
@@ -289,14 +320,14 @@ def _lash_band(x: Plane, y: Plane, opening: Opening, eye: Box) -> Plane:
     return band
 
 
-def find_opening(
-    drawing: Colours, eye: Box, iris: Box, skin: Colours, outwards: float
-) -> Opening:
+def find_opening(drawing: Colours, eye: Box, iris: Box, skin: Colours, outwards: float) -> Opening:
     """Follow the lids from the iris to the corners; smooth curves through what is seen."""
     white = _white_rows(drawing, eye, iris, skin)
     x_iris = iris.centre[0]
     points_upper = [(x_iris + step * 0.3 * iris.width, iris.y - 0.5, 3.0) for step in (-1, 0, 1)]
-    points_lower = [(x_iris + step * 0.2 * iris.width, iris.bottom - 0.3, 3.0) for step in (-1, 0, 1)]
+    points_lower = [
+        (x_iris + step * 0.2 * iris.width, iris.bottom - 0.3, 3.0) for step in (-1, 0, 1)
+    ]
     for column, (first, last) in white.items():
         points_upper.append((column, first - 0.5, 1.0))
         points_lower.append((column, last + 0.5, 1.0))
@@ -343,11 +374,11 @@ def _white_rows(
     return rows
 
 
-def _curve(points: list[tuple[float, float, float]], at: Plane) -> Plane:
+def _curve(points: list[tuple[float, float, float]], at: Plane, tolerance: float = 3.0) -> Plane:
     """A smooth curve through weighted points (x, y, weight), outliers ignored."""
     x, y, weight = (np.array(column, np.float64) for column in zip(*points, strict=True))
     for _ in range(3):
         fit = np.polynomial.Polynomial.fit(x, y, 3, w=np.sqrt(weight))
         off = np.abs(fit(x) - y)
-        weight = np.where(off > 3.0, weight * 0.3, weight)
+        weight = np.where(off > tolerance, weight * 0.3, weight)
     return np.asarray(fit(at), np.float32)

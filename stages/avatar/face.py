@@ -106,7 +106,9 @@ def _eye_region(
     left = min(eye.x, brow.x) - 0.16 * apart
     right = max(eye.right, brow.right) + 0.16 * apart
     # The two regions meet at the bridge of the nose and share no pixel.
-    left, right = (max(left, middle + 1), right) if side == "left" else (left, min(right, middle - 1))
+    left, right = (
+        (max(left, middle + 1), right) if side == "left" else (left, min(right, middle - 1))
+    )
     top = min(eye.y - 0.35 * eye.height, brow.y - 0.22 * apart)
     place = _place(left, top, right, max(eye.bottom + 0.2 * eye.height, eye.bottom + 4))
     drawing = picture[place][..., :3].astype(np.float32)
@@ -139,7 +141,9 @@ def _mouth_region(picture: Image, features: Features, apart: float) -> _Region:
     mouth: Box = features.boxes.mouth
     x, y = mouth.centre
     half = max(mouth.width / 2 + 6, 0.26 * apart)
-    place = _place(x - half, y - max(mouth.height / 2 + 5, 0.16 * apart), x + half, y + 0.34 * apart)
+    place = _place(
+        x - half, y - max(mouth.height / 2 + 5, 0.16 * apart), x + half, y + 0.34 * apart
+    )
     drawing = picture[place][..., :3].astype(np.float32)
     painter = MouthPainter(
         drawing, (place[1].start, place[0].start), mouth, apart, _skin(features, drawing)

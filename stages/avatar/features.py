@@ -101,7 +101,9 @@ def _planes(part: Image, skin: tuple[float, float, float]) -> _Face:
     from_skin = np.sqrt(np.square((lab - own) * weight).sum(axis=2))
     from_white = np.sqrt(np.square((lab - [99.0, 0.0, 0.0]) * weight).sum(axis=2))
     from_plain = np.minimum(from_skin, from_white)
-    return _Face(lab[..., 0].copy(), *(p.astype(np.float32) for p in (from_skin, from_white, from_plain)))
+    return _Face(
+        lab[..., 0].copy(), *(p.astype(np.float32) for p in (from_skin, from_white, from_plain))
+    )
 
 
 def _irises(face: _Face, given: dict[str, Box], guessed: set[str]) -> tuple[_Eye, _Eye]:
@@ -152,7 +154,9 @@ def _iris_kernel(half_width: float, half_height: float) -> Plane:
     return kernel
 
 
-def _best_columns(seen: Plane, half_width: float) -> tuple[float, tuple[float, float], tuple[float, float]]:
+def _best_columns(
+    seen: Plane, half_width: float
+) -> tuple[float, tuple[float, float], tuple[float, float]]:
     """Score and places (x, y) of the picture's right and left member of the best mirrored pair."""
     best = (-1.0, (0.0, 0.0), (0.0, 0.0))
     rows = slice(112 - TOP, 156 - TOP)
@@ -188,8 +192,10 @@ def _iris_boxes(face: _Face, irises: tuple[_Eye, _Eye]) -> list[Box]:
         left, right = sorted((iris.x + sign * inner, iris.x + sign * outer))
         boxes.append(
             Box(
-                round(left) + LEFT, round(iris.y + top) + TOP,
-                max(round(right - left) + 1, 3), max(round(bottom - top) + 1, 3),
+                round(left) + LEFT,
+                round(iris.y + top) + TOP,
+                max(round(right - left) + 1, 3),
+                max(round(bottom - top) + 1, 3),
             )  # fmt: skip
         )
     return boxes
@@ -233,7 +239,9 @@ def _lash_end(face: _Face, x: float, y: float, half_height: float) -> float:
     if above.size < 3:
         return y - half_height
     darkest = int(above.argmin())
-    level = above[darkest] + 0.3 * max(float(np.median(light[int(y) : int(y) + 3])) - above[darkest], 8)
+    level = above[darkest] + 0.3 * max(
+        float(np.median(light[int(y) : int(y) + 3])) - above[darkest], 8
+    )
     row = darkest
     while row + 1 < above.size and above[row] < level:
         row += 1
@@ -246,7 +254,9 @@ def _eye_box(face: _Face, iris: _Eye, seen: Box) -> Box:
     axis = _AXIS - LEFT
     left, right = int(x - 2.2 * half_width - 3), int(x + 2.2 * half_width + 4)
     # Never past the bridge of the nose.
-    left, right = (max(left, int(axis) + 4), right) if x > axis else (left, min(right, int(axis) - 3))
+    left, right = (
+        (max(left, int(axis) + 4), right) if x > axis else (left, min(right, int(axis) - 3))
+    )
     left, right = max(left, 0), min(right, RIGHT - LEFT)
     top = _lash_top(face, iris)
     bottom = min(int(seen.bottom - TOP) + 1, BOTTOM - TOP)

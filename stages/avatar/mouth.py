@@ -12,7 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.avatar.boxes import Box
-from stages.avatar.layers import Colours, Layer, Plane, distance, filled, grown, lab, lay_over, lifted, ramp
+from stages.avatar.layers import (
+    Colours,
+    Layer,
+    Plane,
+    distance,
+    filled,
+    grown,
+    lab,
+    lay_over,
+    lifted,
+    ramp,
+)
 from stages.pose import INDEX
 
 _SCALE = 4
@@ -111,7 +122,9 @@ class MouthPainter:
         """How far the corners go down: the subject's left (the picture's right) and right."""
         ends = [
             _CORNER
-            * float(pose[INDEX[f"mouth_lowered_corner_{s}"]] - pose[INDEX[f"mouth_raised_corner_{s}"]])
+            * float(
+                pose[INDEX[f"mouth_lowered_corner_{s}"]] - pose[INDEX[f"mouth_raised_corner_{s}"]]
+            )
             - 0.5 * _CORNER * smirk
             for s in ("left", "right")
         ]
@@ -177,7 +190,9 @@ class MouthPainter:
         centre = (x[middle], lower[middle] + 0.25 * open_by)
         axes = (0.72 * half, (0.25 + shape.tongue) * open_by)
         around = np.linspace(0, 2 * np.pi, 32)
-        hump = np.stack([centre[0] + axes[0] * np.cos(around), centre[1] + axes[1] * np.sin(around)], 1)
+        hump = np.stack(
+            [centre[0] + axes[0] * np.cos(around), centre[1] + axes[1] * np.sin(around)], 1
+        )
         cv2.fillPoly(mask, [_fixed(hump)], 255, cv2.LINE_AA, _SHIFT)
         inside = np.zeros_like(mask)
         cv2.fillPoly(inside, [_fixed(outline)], 255, cv2.LINE_8, _SHIFT)
@@ -234,5 +249,7 @@ def _inks(
         tongue = np.median(core, axis=0)
         inside = tongue * (0.78, 0.76, 0.88)
     teeth = np.minimum(skin * 0.35 + 165.0, 252.0)
-    bgr = [tuple(int(v) for v in np.clip(np.round(c), 0, 255)) for c in (line, inside, tongue, teeth)]
+    bgr = [
+        tuple(int(v) for v in np.clip(np.round(c), 0, 255)) for c in (line, inside, tongue, teeth)
+    ]
     return bgr[0], bgr[1], bgr[2], bgr[3]

@@ -172,7 +172,7 @@ class Backend(ABC):
     def allocate(self, spec: TensorSpec) -> Memory:
         """Return new memory on the device, all zero, for any of this back end's engines."""
 
-    # Where `run` does the work there is nothing to wait for, and most libraries clean up themselves.
+    # Where `run` does the work there is nothing to wait for; most libraries clean up themselves.
 
     def finish(self) -> None:  # noqa: B027
         """Wait until everything run so far is done and its results are where they were bound."""

@@ -75,7 +75,7 @@ class _OpenVinoEngine(Engine):
         if not host.flags.writeable:
             # The library asks for writable memory even where it only reads, as it does here.
             place = (ctypes.c_uint8 * host.nbytes).from_address(host.ctypes.data)
-            host = np.frombuffer(place, host.dtype).reshape(host.shape)
+            host = np.ndarray(host.shape, host.dtype, buffer=memoryview(place))
         self._request.set_tensor(name, self._library.Tensor(host, shared_memory=True))
 
     def _run(self) -> None:

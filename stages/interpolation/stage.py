@@ -14,6 +14,7 @@ from stages.interpolation.options import InterpolationOptions
 from stages.interpolation.pacing import Pacer, sleep_until
 from stages.stage import Rings, Stage
 
+
 class Interpolation(Stage):
     """Gives `scale` frames per frame read: those in between first, the read one last."""
 
@@ -45,6 +46,9 @@ class Interpolation(Stage):
         start = now_ns()
         stamp, given_ns = frame.stamp, frame.published_ns
         self._pacer.arrive(given_ns, frame.dropped)
+        if self._before is not None and self._before[0].look != stamp.look:
+            # The frame that was marked so may be one that we passed over.
+            stamp = stamp._replace(flags=stamp.flags | Flag.DISCONTINUITY)
         shown = self._copy(frame, stamp)
         between = self._make_between(shown, stamp)
         made = now_ns()
@@ -100,8 +104,7 @@ class Interpolation(Stage):
 def _is_cut(before: Stamp, stamp: Stamp, pause_s: float) -> bool:
     """Whether two frames do not belong to one movement: another character, a cut, a pause."""
     return (
-        before.look != stamp.look
-        or bool(stamp.flags & Flag.DISCONTINUITY)
+        bool(stamp.flags & Flag.DISCONTINUITY)
         or stamp.captured_ns - before.captured_ns > pause_s * 1e9
     )
 

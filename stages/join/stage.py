@@ -5,6 +5,7 @@ from typing import ClassVar
 import numpy as np
 
 from shm.clock import now_ns
+from shm.frame import Flag
 from stages.join.options import JoinOptions
 from stages.stage import Rings, Stage
 
@@ -18,6 +19,7 @@ class Join(Stage):
         """Take the rings."""
         assert rings.frames is not None and rings.gives_frames is not None
         self._frames, self._ring = rings.frames, rings.gives_frames
+        self._look = 0
 
     def step(self, timeout_s: float) -> None:
         """Copy the newest frame."""
@@ -25,6 +27,10 @@ class Join(Stage):
         if frame is None:
             return
         start, stamp, given_ns = now_ns(), frame.stamp, frame.published_ns
+        if self._look not in (0, stamp.look):
+            # The frame that was marked so may be one that we passed over.
+            stamp = stamp._replace(flags=stamp.flags | Flag.DISCONTINUITY)
+        self._look = stamp.look
         with self._ring.slot(stamp) as array:
             np.copyto(array, frame.array)
             frame.check()

@@ -7,8 +7,9 @@ resizing. All end in a feature map of the input's size.
 
 from stages.networks.graph import Graph
 from stages.networks.layers import Activation, block, pose_planes, residual
+from stages.networks.pack import Resizes
 from stages.networks.parameters import Network, Parameters, State, Structure
-from stages.networks.upsampling import Resizes, resized_block, transposed_block
+from stages.networks.upsampling import resized_block, transposed_block
 
 BOTTLENECK_BLOCKS = 6
 

@@ -16,12 +16,19 @@ Picture = NDArray[np.uint8]
 
 
 class Evaluated(NamedTuple):
-    """Every picture on the way, planar float32 in the network's range, and the frame."""
+    """What passes between the graphs of `tha3`, by the same names, without the first axis.
+
+    Pictures are planar RGBA in the network's range; `warped`, `grid_change` and `edited` stay
+    inside the last graph.
+    """
 
     image: Array
+    face_crop: Array
     eyebrow_layer: Array
     background: Array
+    eyebrow_feature: Array
     face_with_eyebrows: Array
+    face_feature: Array
     face: Array
     warped: Array
     grid_change: Array
@@ -35,23 +42,24 @@ def evaluate(
     """Draw `pose`, (45,), of `picture`, (512, 512, 4) BGRA."""
     image = network_image(picture)
     region = image[:, 64:192, 192:320]
-    made = _small("decomposer", states, structure, region, None)
+    made, _ = _small("decomposer", states, structure, region, None)
     eyebrow_layer = _mix(made["eyebrow_layer_alpha"], region, made["eyebrow_layer_color_change"])
     background = _mix(made["background_layer_alpha"], made["background_layer_color_change"], region)
     both = np.concatenate([background, eyebrow_layer])
-    made = _small("combiner", states, structure, both, pose[:12])
+    made, eyebrow_feature = _small("combiner", states, structure, both, pose[:12])
     moved = _mix(
         made["morphed_eyebrow_layer_alpha"],
         made["morphed_eyebrow_layer_color_change"],
         _warp(made["morphed_eyebrow_layer_grid_change"], eyebrow_layer),
     )
-    crop = image[:, 32:224, 160:352].copy()
-    crop[:3, 32:160, 32:160] = _mix(
+    crop = image[:, 32:224, 160:352]
+    moved_on = crop.copy()
+    moved_on[:3, 32:160, 32:160] = _mix(
         (moved[3:] + np.float32(1)) / np.float32(2), moved[:3], background[:3]
     )
-    crop[3, 32:160, 32:160] = background[3]
-    made = _small("face", states, structure, crop, pose[12:39])
-    face = _warp(made["iris_mouth_grid_change"], crop)
+    moved_on[3, 32:160, 32:160] = background[3]
+    made, face_feature = _small("face", states, structure, moved_on, pose[12:39])
+    face = _warp(made["iris_mouth_grid_change"], moved_on)
     face = _mix(made["iris_mouth_alpha"], made["iris_mouth_color_change"], face)
     face = _mix(made["eye_alpha"], made["eye_color_change"], face)
     full = image.copy()
@@ -67,8 +75,36 @@ def evaluate(
         _warp(wide[4:] + made["grid_change_creator"], full),
     )
     return Evaluated(
-        image, eyebrow_layer, background, crop, face, warped, change, edited, bgra(edited)
+        image=image,
+        face_crop=crop,
+        eyebrow_layer=eyebrow_layer,
+        background=background,
+        eyebrow_feature=eyebrow_feature,
+        face_with_eyebrows=moved_on,
+        face_feature=face_feature,
+        face=face,
+        warped=warped,
+        grid_change=change,
+        edited=edited,
+        frame=bgra(edited),
     )
+
+
+def sample_picture() -> Picture:
+    """Return a picture to check with, (512, 512, 4) BGRA: the same to the bit on every machine."""
+    rows, columns = np.mgrid[0:512, 0:512]
+    blue = rows * 255 // 511
+    green = (rows // 32 + columns // 32) % 2 * 120 + columns // 8
+    red = (rows * columns // 512 * 5) % 256
+    distance = (rows - 256) ** 2 + (columns - 256) ** 2
+    alpha = np.clip((220**2 - distance) // 40, 0, 255)
+    return np.stack([blue, green, red, alpha], axis=-1).astype(np.uint8)
+
+
+def sample_pose() -> Array:
+    """Return a pose to check with, (45,): every parameter off its rest."""
+    steps = np.arange(45) * 19 % 45
+    return ((steps + 1) / 50.0).astype(np.float32)
 
 
 def network_image(picture: Picture) -> Array:
@@ -92,10 +128,12 @@ def bgra(image: Array, *, down: bool = False) -> Picture:
 
 def _small(
     name: str, states: dict[str, State], structure: Structure, x: Array, pose: Array | None
-) -> dict[str, Array]:
+) -> tuple[dict[str, Array], Array]:
+    """Return what the heads make, and the feature before the pose."""
     network, p = NETWORKS[name], Parameters(states[name], NETWORKS[name].prefix[structure])
     for index in range(4):
         x = _block(x, p, f"downsample_blocks.{index}", structure, 0.0, stride=2 if index else 1)
+    feature = x
     if pose is not None:
         planes = np.broadcast_to(pose[:, None, None], (len(pose), *x.shape[1:]))
         x = np.concatenate([x, planes.astype(np.float32)])
@@ -104,7 +142,7 @@ def _small(
         x = _residual(x, p, f"bottleneck_blocks.{index}.resnet_path", structure, 0.0)
     for index in range(3):
         x = _grow(x, p, f"upsample_blocks.{index}", structure)
-    return _heads(network, Parameters(states[name]), x)
+    return _heads(network, Parameters(states[name]), x), feature
 
 
 def _large(

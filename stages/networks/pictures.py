@@ -4,17 +4,14 @@ Everything here is float32 whatever the precision of the bodies: half precision 
 pixels by an eighth, and in the colour curves costs levels.
 """
 
-from typing import Literal
-
 import numpy as np
 from numpy.typing import NDArray
 
 from stages.networks.graph import Graph
 from stages.networks.layers import channels
+from stages.networks.pack import Rounding
 
 SIZE = 512
-
-Rounding = Literal["nearest", "down"]
 
 
 def colour_table() -> NDArray[np.float32]:

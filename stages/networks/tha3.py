@@ -12,16 +12,14 @@ are in the graphs' precision.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Literal
 
 from stages.networks import tha3_combiner, tha3_decomposer, tha3_editor, tha3_face, tha3_rotator
 from stages.networks.graph import Graph
 from stages.networks.layers import box, paste
+from stages.networks.pack import Precision, Reach, Resizes, Rounding
 from stages.networks.parameters import State, Structure
-from stages.networks.pictures import Rounding, doubled, from_bgra, halved, to_bgra, to_display
-from stages.networks.upsampling import Resizes
+from stages.networks.pictures import doubled, from_bgra, halved, to_bgra, to_display
 
-Precision = Literal["fp32", "fp16"]
 States = Mapping[str, State]  # by network: decomposer, combiner, face, rotator, editor
 
 PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16")
@@ -113,9 +111,28 @@ def body(
     return graph
 
 
-GRAPHS: dict[str, Callable[[States, Structure, Precision], Graph]] = {
-    "decomposer": decomposer,
-    "combiner": combiner,
-    "face": face,
-    "body": body,
+REACHES: dict[str, Reach] = {
+    "decomposer": "picture",
+    "combiner": "eyebrows",
+    "face": "face",
+    "body": "rotation",
 }
+
+
+def build(
+    name: str,
+    states: States,
+    structure: Structure,
+    precision: Precision,
+    rounding: Rounding = "nearest",
+    resizes: Resizes = "folded",
+) -> Graph:
+    """Return one of the four graphs."""
+    if name == "body":
+        return body(states, structure, precision, rounding, resizes)
+    simple: dict[str, Callable[[States, Structure, Precision], Graph]] = {
+        "decomposer": decomposer,
+        "combiner": combiner,
+        "face": face,
+    }
+    return simple[name](states, structure, precision)

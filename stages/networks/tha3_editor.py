@@ -5,9 +5,9 @@ from typing import NamedTuple
 from stages.networks.body import decoder_with_resizes, encoder
 from stages.networks.graph import Graph
 from stages.networks.layers import heads, pose_planes
+from stages.networks.pack import Resizes
 from stages.networks.parameters import NETWORKS, Parameters, State, Structure
 from stages.networks.pictures import mix, warp
-from stages.networks.upsampling import Resizes
 
 NETWORK = NETWORKS["editor"]
 

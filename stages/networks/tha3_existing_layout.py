@@ -13,6 +13,7 @@ from typing import NamedTuple
 from stages.networks import tha3_combiner, tha3_decomposer, tha3_editor, tha3_face, tha3_rotator
 from stages.networks.graph import Graph
 from stages.networks.layers import box, paste
+from stages.networks.pack import CUT, Precision
 from stages.networks.parameters import Structure
 from stages.networks.pictures import doubled, from_bgra, halved, to_bgra, to_display
 from stages.networks.tha3 import (
@@ -22,16 +23,8 @@ from stages.networks.tha3 import (
     FACE_LEFT,
     FACE_SIZE,
     FACE_TOP,
-    Precision,
     States,
 )
-
-# The name that the face encoder's output has in graphs traced from the official modules.
-CUT: dict[Structure, str] = {
-    "separable": "/face_morpher/body/downsample_blocks.3/downsample_blocks.3.3/Relu_output_0",
-    "standard": "/face_morpher/downsample_blocks.3/downsample_blocks.3.2/Relu_output_0",
-}
-FOLDERS: dict[Structure, str] = {"separable": "seperable", "standard": "standard"}  # their spelling
 
 
 class Part(NamedTuple):

@@ -1,7 +1,5 @@
 """The blocks up: twice the size, convolution, normalisation, activation."""
 
-from typing import Literal
-
 import numpy as np
 
 from stages.networks.graph import Graph
@@ -12,10 +10,8 @@ from stages.networks.layers import (
     depthwise,
     normalise,
 )
+from stages.networks.pack import Resizes
 from stages.networks.parameters import Parameters, Structure
-
-# Whether nearest-neighbour resizes are folded into the kernels of the convolutions after them.
-Resizes = Literal["folded", "kept"]
 
 
 def transposed_block(graph: Graph, x: str, p: Parameters, structure: Structure) -> str:

@@ -49,7 +49,7 @@ class Feed:
         self._encoder = encoder
         self._meter = meter
         self._waiting: list[tuple[Codec, asyncio.Future[Picture]]] = []
-        self._lock = threading.Lock()  # of the four below
+        self._lock = threading.Lock()  # of the three below
         self._wanted = threading.Event()
         self._codecs: set[Codec] = set()
         self._behind = False  # somebody has not seen the frame that was given last

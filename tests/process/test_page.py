@@ -225,8 +225,7 @@ def test_pose_of_a_page_is_shown_and_held(session):
     def see_it_held():
         with session.reader() as ring:
             first = stamp_when(ring, lambda stamp: stamp.source == number).captured_ns
-            late = stamp_when(ring, lambda stamp: stamp.captured_ns > first + 2_000_000_000)
-        return late
+            return stamp_when(ring, lambda stamp: stamp.captured_ns > first + 2_000_000_000)
 
     late = visit(session, work)
     shown = np.frombuffer(late.pose, "<f4")
@@ -479,8 +478,8 @@ def test_page_that_is_not_optional_ends_the_session():
             assert "another program has it" in session.log
 
 
-def test_second_session_gets_a_port_of_its_own(session):
-    with running_session("stages.page.options.port=auto") as first:
-        with running_session("stages.page.options.port=auto") as second:
-            addresses = {s.content()["endpoints"]["page"] for s in (first, second)}
-            assert len(addresses) == 2
+def test_second_session_gets_a_port_of_its_own():
+    port = "stages.page.options.port=auto"
+    with running_session(port) as first, running_session(port) as second:
+        addresses = {s.content()["endpoints"]["page"] for s in (first, second)}
+    assert len(addresses) == 2

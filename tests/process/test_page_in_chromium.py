@@ -15,7 +15,7 @@ from tests.sessions import QUICK_RESTARTS, Session, started_session, wait_until
 
 pytest.importorskip("aiohttp", reason="the page needs aiohttp")
 
-from tests.chromium import PROGRAM, Page, chromium  # noqa: E402
+from tests.chromium import PROGRAM, Page, chromium
 
 pytestmark = pytest.mark.skipif(
     PROGRAM is None, reason="needs a Chromium, such as Debian's package chromium"
