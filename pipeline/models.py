@@ -19,7 +19,7 @@ from stages.backends.choice import open_backend
 from stages.backends.engine import Backend, BackendMissing
 from stages.chain import Chain
 from stages.networks import evaluation, pack, parameters
-from stages.networks.pack import EXISTING_FOLDERS, Manifest, Precision, Reference, Resizes
+from stages.networks.pack import EXISTING_FOLDERS, Manifest, Precision, Reference, Target
 from stages.networks.parameters import NETWORKS, STRUCTURES, State, Structure
 
 Step = Callable[[str], None]  # is told what is done next
@@ -75,7 +75,7 @@ class Choice(NamedTuple):
 
     structures: tuple[Structure, ...] = STRUCTURES
     precisions: tuple[Precision, ...] = ("fp32", "fp16")
-    resizes: Resizes = "folded"
+    target: Target = "cpu"
     check: bool = True
 
 
@@ -105,7 +105,7 @@ def convert_tha3(
         for precision in choice.precisions:
             target = destination / f"tha3_{structure}_{precision}"
             with replacing(target) as folder:
-                errors = _write_pack(folder, weights, precision, choice.resizes, expected, step)
+                errors = _write_pack(folder, weights, precision, choice.target, expected, step)
             written.append(Converted(target, errors))
     return written
 
@@ -200,7 +200,7 @@ def _write_pack(
     folder: Path,
     weights: Weights,
     precision: Precision,
-    resizes: Resizes,
+    target: Target,
     expected: evaluation.Evaluated | None,
     step: Step,
 ) -> dict[str, list[float]]:
@@ -209,7 +209,7 @@ def _write_pack(
     structure, errors, entries = weights.structure, {}, []
     for name, reach in tha3.REACHES.items():
         step(f"{structure} {precision}: build {name}")
-        graph = tha3.build(name, weights.states, structure, precision, resizes=resizes)
+        graph = tha3.build(name, weights.states, structure, precision, target)
         model = graph.model({"model": "tha3", "structure": structure, "precision": precision})
         path = folder / f"{name}.onnx"
         path.write_bytes(model.SerializeToString())
@@ -222,7 +222,7 @@ def _write_pack(
         structure=structure,
         precision=precision,
         rounding="nearest",
-        resizes=resizes,
+        target=target,
         builder=f"ayatsuri {metadata.version('ayatsuri')}",
         licence=LICENCE,
         sources={path.name: pack.digest(path) for path in weights.files.values()},

@@ -6,20 +6,14 @@ No test waits for a time: it waits for a message or a state, with a deadline.
 import itertools
 import multiprocessing
 import os
-import sys
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
-if str(ROOT) not in sys.path:  # examples and benchmarks are in no installed package
-    sys.path.insert(0, str(ROOT))
-
-from shm import FrameFormat, RingOwner, create_ring, segment  # noqa: E402
+from shm import FrameFormat, RingOwner, create_ring, segment
 
 DEADLINE_S = 30.0
 PREFIX = f"aya-t-{os.getpid()}-"

@@ -5,7 +5,7 @@ upper edge of the lower lid, one row for every column. Between them the white an
 seen, above them skin; the lashes follow the upper lid.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -203,7 +203,7 @@ class EyePainter:
             self._iris.pixels, back, (self._x.shape[1], self._x.shape[0]),
             flags=(cv2.INTER_AREA if size < 0.5 else cv2.INTER_LINEAR) | cv2.WARP_INVERSE_MAP,
         )  # fmt: skip
-        lay_over(moved, ground)
+        lay_over(np.asarray(moved, np.float32), ground)
         return ground
 
     def paint(self, pose: NDArray[np.float32], ground: Colours) -> None:
@@ -215,7 +215,7 @@ class EyePainter:
         size = (1.0 - (1.0 - _SMALLEST) * small) * (1.0 - 0.06 * surprised)
         shift = lids.upper - self._open.lids.upper
         shut = min(wink + happy + relaxed, 1.0)
-        white = self._white
+        white: Any = self._white
         if np.abs(shift).max() > 1e-3:
             white = cv2.remap(
                 white, self._x, self._y - 0.5 * shift, cv2.INTER_LINEAR,
@@ -299,7 +299,7 @@ def _upper_edge(lashes: NDArray[np.bool_], opening: Opening) -> Plane:
 
 def _ellipse(iris: Box) -> tuple[float, float, float, float]:
     """Centre and half axes of the whole iris, of which the lids may hide the upper part."""
-    x, y = iris.centre
+    x = iris.centre[0]
     half_width = iris.width / 2
     half_height = max(iris.height / 2, min(1.1 * half_width, iris.height / 2 * 1.35))
     return x, iris.bottom - 0.5 - half_height, half_width, half_height
@@ -307,9 +307,9 @@ def _ellipse(iris: Box) -> tuple[float, float, float, float]:
 
 def _lash_band(x: Plane, y: Plane, opening: Opening, eye: Box) -> Plane:
     """1 where upper lashes may be: above the lid's edge, and beyond the corners around it."""
-    thick = max(float(opening.lids.upper.min()) - eye.y, 2.0) + 1.5
+    least = max(float(opening.lids.upper.min()) - eye.y, 2.0) + 1.5
     # Lashes grow thinner towards the nose; what is thick there is hair.
-    thick = thick * (1.0 - 0.35 * ramp(-opening.position, 0.5, 1.1))
+    thick = least * (1.0 - 0.35 * ramp(-opening.position, 0.5, 1.1))
     thick = thick + 2.5 * ramp(opening.position, 0.6, 1.1)
     above = opening.lids.upper - y
     below = np.where(opening.inside > 0, 1.6, 0.3 * opening.height)
@@ -341,7 +341,7 @@ def find_opening(drawing: Colours, eye: Box, iris: Box, skin: Colours, outwards:
         points_upper.append((end, corner - 0.12 * iris.height, 0.7))
         points_lower.append((end, corner + 0.12 * iris.height, 0.7))
     columns = np.arange(drawing.shape[1], dtype=np.float32)
-    within = np.clip(columns, *ends)
+    within = np.clip(columns, ends[0], ends[1])
     upper, lower = _curve(points_upper, within), _curve(points_lower, within)
     lower = np.maximum(lower, upper)
     middle, half = (ends[0] + ends[1]) / 2, (ends[1] - ends[0]) / 2

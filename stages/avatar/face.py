@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,15 +30,16 @@ class _Region(NamedTuple):
 
 
 class FacePainter:
-    """Keeps the face of a premultiplied picture in a pose.
+    """Keeps the face of a picture in a pose.
 
-    `picture` is straight BGRA; `premultiplied` is the same picture premultiplied, which `pose`
-    changes. A face at rest is the picture's own, bit by bit.
+    `straight` and `premultiplied` are the picture in both forms, BGRA; `pose` changes them. A face
+    at rest is the picture's own, bit by bit.
     """
 
-    def __init__(self, picture: Image, premultiplied: Image, features: Features) -> None:
-        self._premultiplied = premultiplied
-        self._untouched = premultiplied.copy()
+    def __init__(self, straight: Image, premultiplied: Image, features: Features) -> None:
+        self._forms = (straight, premultiplied)
+        self._untouched = (straight.copy(), premultiplied.copy())
+        picture = self._untouched[0]
         boxes = features.boxes
         apart = max(boxes.iris_left.centre[0] - boxes.iris_right.centre[0], 20.0)
         middle = (boxes.iris_left.centre[0] + boxes.iris_right.centre[0]) / 2
@@ -47,36 +49,31 @@ class FacePainter:
         self._regions.append(_mouth_region(picture, features, apart))
         self._shown = [np.zeros(len(region.parameters), np.float32) for region in self._regions]
 
-    @property
-    def places(self) -> list[tuple[slice, slice]]:
-        """Rows and columns of the parts that may change."""
-        return [region.place for region in self._regions]
-
-    def pose(self, pose: NDArray[np.float32]) -> bool:
-        """Paint what differs from the last pose; return whether the face is away from rest."""
-        away = False
+    def pose(self, pose: NDArray[np.float32]) -> None:
+        """Paint what differs from the last pose."""
         for region, shown in zip(self._regions, self._shown, strict=True):
             values = pose[region.parameters]
-            moved = bool(values.any())
-            away |= moved
             if np.array_equal(values, shown):
                 continue
             shown[:] = values
-            if moved:
+            if values.any():
                 self._paint(region, pose)
-            else:
-                self._premultiplied[region.place] = self._untouched[region.place]
-        return away
+                continue
+            for form, untouched in zip(self._forms, self._untouched, strict=True):
+                form[region.place] = untouched[region.place]
 
     def _paint(self, region: _Region, pose: NDArray[np.float32]) -> None:
         ground = region.bare.copy()
         for paint in region.painters:
             paint(pose, ground)
+        straight, premultiplied = self._forms
+        colours = cv2.convertScaleAbs(
+            np.maximum(ground, 0.0, out=ground)
+        )  # rounds and keeps to 0..255
+        straight[region.place][..., :3] = colours
         if region.opacity is not None:
-            ground *= region.opacity
-        np.clip(ground, 0, 255, out=ground)
-        np.rint(ground, out=ground)
-        self._premultiplied[region.place][..., :3] = ground
+            colours = cv2.convertScaleAbs(colours * region.opacity)
+        premultiplied[region.place][..., :3] = colours
 
 
 def _place(left: float, top: float, right: float, bottom: float) -> tuple[slice, slice]:
@@ -89,8 +86,9 @@ def _skin(features: Features, drawing: Colours) -> Colours:
 
 
 def _opacity(picture: Image, place: tuple[slice, slice]) -> NDArray[np.float32] | None:
+    """Alpha as a factor; what is painted where nothing was stays invisible."""
     alpha = picture[place][..., 3:]
-    return None if alpha.min() == 255 else alpha.astype(np.float32) / 255
+    return None if alpha.min() == 255 else alpha.astype(np.float32) / np.float32(255)
 
 
 def _parameters(*names: str) -> NDArray[np.intp]:

@@ -8,7 +8,7 @@ convention makes it likely, and said to be guessed.
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -95,7 +95,7 @@ def _lab(colours: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _planes(part: Image, skin: tuple[float, float, float]) -> _Face:
     alpha = part[..., 3:].astype(np.float32) / 255
-    lab = _lab(part[..., :3].astype(np.float32) * alpha)
+    lab = _lab((part[..., :3] * alpha).astype(np.float32))
     own = _lab(np.array([[skin]], np.float32))[0, 0]
     weight = np.array([0.5, 1.0, 1.0], np.float32)
     from_skin = np.sqrt(np.square((lab - own) * weight).sum(axis=2))
@@ -130,7 +130,7 @@ def _mirrored_pair(face: _Face) -> tuple[_Eye, _Eye] | None:
     for half_width in np.arange(5.0, 14.5, 1.0):
         for ratio in (1.0, 1.2, 1.4):
             half_height = half_width * ratio
-            seen = cv2.filter2D(
+            seen: Any = cv2.filter2D(
                 stands_out, cv2.CV_32F, _iris_kernel(half_width, half_height),
                 borderType=cv2.BORDER_REPLICATE,
             )  # fmt: skip
@@ -196,7 +196,7 @@ def _iris_boxes(face: _Face, irises: tuple[_Eye, _Eye]) -> list[Box]:
                 round(iris.y + top) + TOP,
                 max(round(right - left) + 1, 3),
                 max(round(bottom - top) + 1, 3),
-            )  # fmt: skip
+            )
         )
     return boxes
 
@@ -308,7 +308,7 @@ def _brows(
     width = min(eye_left.width, eye_right.width)
     # Columns from the nose outwards, for the subject's left and right.
     inner_left, inner_right = eye_left.x + 0.1 * width - LEFT, eye_right.right - 0.1 * width - LEFT
-    outwards = np.linspace(0.0, 0.8 * width, 13)
+    outwards = np.linspace(0.0, 0.8 * width, 13, dtype=np.float32)
     sides = (inner_left + outwards, inner_right - outwards)
     lowest = (eye_left.y + eye_right.y) / 2 - TOP - 4.0
     best, rows = 3.0, None

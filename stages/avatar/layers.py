@@ -96,7 +96,9 @@ def grown(mask: NDArray[np.bool_], by: int) -> NDArray[np.bool_]:
     return cv2.dilate(mask.astype(np.uint8), kernel).astype(bool)
 
 
-def ramp(value: NDArray[np.float32], start: float, end: float) -> Plane:
+def ramp(value: NDArray[np.float32], start: Plane | float, end: Plane | float) -> Plane:
     """0 up to `start`, 1 from `end` on, straight between; falls where `start` > `end`."""
-    share: Plane = np.clip((value - start) / (end - start), 0.0, 1.0).astype(np.float32)
+    width = np.asarray(end, np.float32) - np.asarray(start, np.float32)
+    width = np.where(width == 0, np.float32(1e-6), width)
+    share: Plane = np.clip((value - start) / width, 0.0, 1.0).astype(np.float32)
     return share

@@ -1,7 +1,6 @@
 """The avatar: a pose in, a picture of the character in that pose out."""
 
 import hashlib
-from pathlib import Path
 from typing import ClassVar, Final
 
 import cv2
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from shm.clock import now_ns
 from shm.frame import Flag
+from stages.avatar.boxes import Box, FeaturesRejected, corrections_path, read_corrections
 from stages.avatar.options import AvatarOptions
 from stages.avatar.picture import PictureRejected, digest, load, resolve
 from stages.avatar.warp import WarpPoser
@@ -17,7 +17,7 @@ from stages.pose import neutral
 from stages.stage import CommandRefused, Rings, Stage, StartFailed
 
 # Part of the look: counted up when the poser draws differently, so that no cache shows old frames.
-_POSER_VERSION: Final = 1
+_POSER_VERSION: Final = 2
 
 
 class Avatar(Stage):
@@ -30,16 +30,20 @@ class Avatar(Stage):
         """Load the picture and draw it once."""
         cv2.setNumThreads(self.threads)
         try:
-            self._show(load(resolve(self.options.picture)))
-        except PictureRejected as error:
+            path = resolve(self.options.picture)
+            self._show(load(path), read_corrections(corrections_path(path)))
+        except (PictureRejected, FeaturesRejected) as error:
             raise StartFailed(str(error)) from error
 
-    def _show(self, picture: NDArray[np.uint8]) -> None:
-        """Pose another picture from now on; the first frame is marked as a new beginning."""
-        poser = WarpPoser(picture)
+    def _show(self, picture: NDArray[np.uint8], given: dict[str, Box]) -> None:
+        """Pose another picture from now on; the first frame is marked as a new beginning.
+
+        `given` are the boxes of the file beside the picture.
+        """
+        poser = WarpPoser(picture, given)
         poser.render(neutral(), np.empty_like(picture))
         self._poser = poser
-        self._look = _look(digest(picture), self.options.poser)
+        self._look = _look(digest(picture), self.options.poser, given)
         self._flags = int(Flag.DISCONTINUITY)
 
     def begin(self, rings: Rings) -> None:
@@ -65,24 +69,27 @@ class Avatar(Stage):
         self.meter.work.add(now_ns() - start)
 
     def set_image(self, image: bytes) -> None:
-        """Show another character."""
+        """Show another character; one that comes as bytes has no file beside it."""
         try:
-            self._show(load(image))
+            self._show(load(image), {})
         except PictureRejected as error:
             raise CommandRefused(str(error)) from error
         self._ring.look = self._look
 
     def set_options(self, options: AvatarOptions) -> None:
-        """Take over another picture."""
+        """Take over another picture, or other corrections of the same."""
         before, self.options = self.options, options
         try:
-            self.set_image(Path(resolve(options.picture)).read_bytes())
-        except (CommandRefused, OSError, PictureRejected) as error:
+            path = resolve(options.picture)
+            self._show(load(path), read_corrections(corrections_path(path)))
+        except (PictureRejected, FeaturesRejected) as error:
             self.options = before
             raise CommandRefused(str(error)) from error
+        self._ring.look = self._look
 
 
-def _look(picture_digest: int, poser: str) -> int:
+def _look(picture_digest: int, poser: str, given: dict[str, Box]) -> int:
     """Return 64 bits for all that shapes the pixels besides the pose; never 0."""
-    shaping = f"{picture_digest:x} {poser} {_POSER_VERSION}".encode()
+    boxes = sorted((name, tuple(box)) for name, box in given.items())
+    shaping = f"{picture_digest:x} {poser} {_POSER_VERSION} {boxes}".encode()
     return int.from_bytes(hashlib.blake2b(shaping, digest_size=8).digest(), "little") | 1

@@ -63,7 +63,10 @@ class _OpenVinoEngine(Engine):
     def __init__(self, library: Any, request: Any) -> None:
         self._library = library
         self._request = request
-        super().__init__(_specs(request.model_inputs), _specs(request.model_outputs))
+        inputs = {_input_name(port): port for port in request.model_inputs}
+        outputs = {_output_name(port): port for port in request.model_outputs}
+        self._ports = inputs | outputs
+        super().__init__(_specs(inputs), _specs(outputs))
 
     def _allocate(self, spec: TensorSpec) -> Memory:
         return zeros(spec)
@@ -76,7 +79,8 @@ class _OpenVinoEngine(Engine):
             # The library asks for writable memory even where it only reads, as it does here.
             place = (ctypes.c_uint8 * host.nbytes).from_address(host.ctypes.data)
             host = np.ndarray(host.shape, host.dtype, buffer=memoryview(place))
-        self._request.set_tensor(name, self._library.Tensor(host, shared_memory=True))
+        tensor = self._library.Tensor(host, shared_memory=True)
+        self._request.set_tensor(self._ports[name], tensor)
 
     def _run(self) -> None:
         self._request.infer()
@@ -87,14 +91,23 @@ def installed() -> bool:
     return importlib.util.find_spec("openvino") is not None
 
 
-def _specs(ports: Any) -> dict[str, TensorSpec]:
+def _input_name(port: Any) -> str:
+    # A port may have several names once nodes behind it were folded away; its node has the graph's.
+    return str(port.get_node().get_friendly_name())
+
+
+def _output_name(port: Any) -> str:
+    return str(port.get_node().get_friendly_name()).rpartition("/")[0]  # ".../sink_port_0"
+
+
+def _specs(ports: dict[str, Any]) -> dict[str, TensorSpec]:
     specs = {}
-    for port in ports:
+    for name, port in ports.items():
         kind = port.get_element_type().get_type_name()
         if kind not in _DTYPES or port.get_partial_shape().is_dynamic:
             raise GraphRejected(
-                f"{port.get_any_name()!r} is {kind} {port.get_partial_shape()}; only fixed shapes "
+                f"{name!r} is {kind} {port.get_partial_shape()}; only fixed shapes "
                 f"of {', '.join(_DTYPES.values())} can be bound"
             )
-        specs[port.get_any_name()] = TensorSpec(_DTYPES[kind], tuple(port.shape))
+        specs[name] = TensorSpec(_DTYPES[kind], tuple(port.shape))
     return specs

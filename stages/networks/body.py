@@ -7,7 +7,6 @@ resizing. All end in a feature map of the input's size.
 
 from stages.networks.graph import Graph
 from stages.networks.layers import Activation, block, pose_planes, residual
-from stages.networks.pack import Resizes
 from stages.networks.parameters import Network, Parameters, State, Structure
 from stages.networks.upsampling import resized_block, transposed_block
 
@@ -34,6 +33,7 @@ def encoder(
                 p.within(str(index)),
                 structure,
                 inner if index else activation,
+                network.size >> index,
                 stride=2 if index else 1,
             )
         levels.append(x)
@@ -49,20 +49,20 @@ def decoder_with_pose(
     structure: Structure,
 ) -> str:
     """Return the small kind's feature map; `pose` is (1, n) float32, None where there is none."""
-    p = Parameters(state, network.prefix[structure])
+    p, size = Parameters(state, network.prefix[structure]), network.size >> 3
     with graph.scope("join"):
         if pose is not None:
-            planes = pose_planes(graph, pose, network.size // 8)
+            planes = pose_planes(graph, pose, size)
             feature = graph.add("Concat", feature, planes, axis=1)
-        feature = block(graph, feature, p.within("bottleneck_blocks.0"), structure, "relu")
+        feature = block(graph, feature, p.within("bottleneck_blocks.0"), structure, "relu", size)
     for index in range(1, BOTTLENECK_BLOCKS):
         with graph.scope(f"bottleneck_{index}"):
             path = p.within(f"bottleneck_blocks.{index}.resnet_path")
-            feature = residual(graph, feature, path, structure, "relu")
+            feature = residual(graph, feature, path, structure, "relu", size)
     for index in range(len(network.ups)):
         with graph.scope(f"up_{index}"):
             own = p.within(f"upsample_blocks.{index}")
-            feature = transposed_block(graph, feature, own, structure)
+            feature = transposed_block(graph, feature, own, structure, size << (index + 1))
     return feature
 
 
@@ -72,26 +72,27 @@ def decoder_with_resizes(
     state: State,
     network: Network,
     structure: Structure,
-    resizes: Resizes,
 ) -> str:
     """Return the large kind's feature map.
 
     In the editor each block up also sees the encoder's output of its size.
     """
     p = Parameters(state, network.prefix[structure])
-    feature = _residuals(graph, levels[-1], p, structure)
+    feature = _residuals(graph, levels[-1], p, structure, network.size >> 3)
     for index in range(len(network.ups)):
         skip = levels[-2 - index] if network.growth == "joined" else None
         name = f"upsample_blocks.{index}" + ("" if skip else ".1")
         with graph.scope(f"up_{index}"):
             own = p.within(name)
-            feature = resized_block(graph, feature, skip, own, structure, resizes)
+            feature = resized_block(
+                graph, feature, skip, own, structure, network.size >> (2 - index)
+            )
     return feature
 
 
-def _residuals(graph: Graph, feature: str, p: Parameters, structure: Structure) -> str:
+def _residuals(graph: Graph, feature: str, p: Parameters, structure: Structure, size: int) -> str:
     for index in range(BOTTLENECK_BLOCKS):
         with graph.scope(f"bottleneck_{index}"):
             path = p.within(f"bottleneck_blocks.{index}.resnet_path")
-            feature = residual(graph, feature, path, structure, "leaky")
+            feature = residual(graph, feature, path, structure, "leaky", size)
     return feature

@@ -93,11 +93,15 @@ def evaluate(
 def sample_picture() -> Picture:
     """Return a picture to check with, (512, 512, 4) BGRA: the same to the bit on every machine."""
     rows, columns = np.mgrid[0:512, 0:512]
-    blue = rows * 255 // 511
-    green = (rows // 32 + columns // 32) % 2 * 120 + columns // 8
-    red = (rows * columns // 512 * 5) % 256
-    distance = (rows - 256) ** 2 + (columns - 256) ** 2
-    alpha = np.clip((220**2 - distance) // 40, 0, 255)
+
+    def wave(places: NDArray[np.int64], period: int) -> NDArray[np.int64]:
+        return np.abs(places % period * 2 - period) * 255 // period
+
+    blue = (wave(rows * 2 + columns, 180) + wave(rows - columns * 3, 410)) // 2
+    green = (wave(rows + columns, 230) * 3 + wave(columns * 5 - rows * 4, 350)) // 4
+    red = (wave(columns, 170) + wave(rows * 3 + columns, 290)) // 2
+    distance = (rows - 262) ** 2 + (columns - 256) ** 2
+    alpha = np.clip((215**2 - distance) // 24, 0, 255)
     return np.stack([blue, green, red, alpha], axis=-1).astype(np.uint8)
 
 

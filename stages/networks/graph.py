@@ -12,6 +12,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from stages.networks.pack import Precision, Target
+
 # The newest that ezvtuber-rt's pack uses and TensorRT 8.6, DirectML and OpenVINO read alike.
 OPSET = 16
 # The file format of that opset's time: older runtimes refuse newer ones.
@@ -29,12 +31,14 @@ _ELEMENT_TYPES = {
 class Graph:
     """Grows node by node; `model` closes it.
 
-    With `half`, `weight` stores float16: the layers that use it then compute in half precision.
+    With precision fp16, `weight` stores float16: the layers that use it then compute in half
+    precision. `target` chooses between forms of layers that compute the same.
     """
 
-    def __init__(self, name: str, *, half: bool = False) -> None:
+    def __init__(self, name: str, precision: Precision = "fp32", target: Target = "cpu") -> None:
         self.name = name
-        self.number = "float16" if half else "float32"
+        self.number = "float16" if precision == "fp16" else "float32"
+        self.target = target
         self._nodes: list[onnx.NodeProto] = []
         self._constants: list[onnx.TensorProto] = []
         self._known: dict[tuple[str, tuple[int, ...], bytes], str] = {}

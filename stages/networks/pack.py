@@ -18,8 +18,9 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 
 Precision = Literal["fp32", "fp16"]
-# Whether nearest-neighbour resizes are folded into the kernels of the convolutions after them.
-Resizes = Literal["folded", "kept"]
+# What a graph is written for. Both compute the same; on CPUs some layers are faster and more exact
+# taken apart, which GPU libraries would only have to put together again.
+Target = Literal["cpu", "gpu"]
 # Levels of the last step to bytes: ties to even, or all down.
 Rounding = Literal["nearest", "down"]
 # What a part's results change with, each including those before it.
@@ -93,7 +94,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     structure: Structure
     precision: Precision
     rounding: Rounding
-    resizes: Resizes
+    target: Target
     builder: str
     licence: str
     sources: dict[str, str]  # file: SHA-256

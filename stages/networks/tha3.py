@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from stages.networks import tha3_combiner, tha3_decomposer, tha3_editor, tha3_face, tha3_rotator
 from stages.networks.graph import Graph
 from stages.networks.layers import box, paste
-from stages.networks.pack import Precision, Reach, Resizes, Rounding
+from stages.networks.pack import Precision, Reach, Rounding, Target
 from stages.networks.parameters import State, Structure
 from stages.networks.pictures import doubled, from_bgra, halved, to_bgra, to_display
 
@@ -31,9 +31,9 @@ EYEBROWS_IN_FACE = 32
 FACE_TOP, FACE_LEFT, FACE_SIZE = 32, 160, 192
 
 
-def decomposer(states: States, structure: Structure, precision: Precision) -> Graph:
+def decomposer(states: States, structure: Structure, precision: Precision, target: Target) -> Graph:
     """Picture in; all that depends on nothing else out."""
-    graph = Graph("decomposer", half=precision == "fp16")
+    graph = Graph("decomposer", precision, target)
     image = from_bgra(graph, graph.input("picture", "uint8", 512, 512, 4))
     with graph.scope("decomposer"):
         eyebrows = box(graph, image, *EYEBROWS)
@@ -50,9 +50,9 @@ def decomposer(states: States, structure: Structure, precision: Precision) -> Gr
     return graph
 
 
-def combiner(states: States, structure: Structure, precision: Precision) -> Graph:
+def combiner(states: States, structure: Structure, precision: Precision, target: Target) -> Graph:
     """The face with its eyebrows moved, and what the face morpher's encoder sees in it."""
-    graph = Graph("combiner", half=precision == "fp16")
+    graph = Graph("combiner", precision, target)
     crop = graph.input("face_crop", "float32", 1, 4, 192, 192)
     background = graph.input("background", "float32", 1, 4, 128, 128)
     eyebrow_layer = graph.input("eyebrow_layer", "float32", 1, 4, 128, 128)
@@ -71,9 +71,9 @@ def combiner(states: States, structure: Structure, precision: Precision) -> Grap
     return graph
 
 
-def face(states: States, structure: Structure, precision: Precision) -> Graph:
+def face(states: States, structure: Structure, precision: Precision, target: Target) -> Graph:
     """The face with eyes and mouth moved."""
-    graph = Graph("face", half=precision == "fp16")
+    graph = Graph("face", precision, target)
     crop = graph.input("face_with_eyebrows", "float32", 1, 4, 192, 192)
     feature = graph.input("face_feature", graph.number, 1, 512, 24, 24)
     pose = graph.input("face_pose", "float32", 1, 27)
@@ -87,24 +87,22 @@ def body(
     states: States,
     structure: Structure,
     precision: Precision,
+    target: Target,
     rounding: Rounding = "nearest",
-    resizes: Resizes = "folded",
 ) -> Graph:
     """Head and body turned, and the picture out."""
-    graph = Graph("body", half=precision == "fp16")
+    graph = Graph("body", precision, target)
     image = graph.input("image", "float32", 1, 4, 512, 512)
     face = graph.input("face", "float32", 1, 4, 192, 192)
     pose = graph.input("rotation_pose", "float32", 1, 6)
     full = paste(graph, image, face, 512, FACE_TOP, FACE_LEFT, FACE_SIZE)
     with graph.scope("rotator"):
         rotated = tha3_rotator.rotate(
-            graph, halved(graph, full), pose, states["rotator"], structure, resizes
+            graph, halved(graph, full), pose, states["rotator"], structure
         )
         warped, change = doubled(graph, rotated.warped_image), doubled(graph, rotated.grid_change)
     with graph.scope("editor"):
-        edited = tha3_editor.edit(
-            graph, full, warped, change, pose, states["editor"], structure, resizes
-        )
+        edited = tha3_editor.edit(graph, full, warped, change, pose, states["editor"], structure)
     with graph.scope("picture"):
         bgra = to_bgra(graph, to_display(graph, edited.color_changed_image), rounding)
     graph.output(bgra, "frame", "uint8", 512, 512, 4)
@@ -124,15 +122,15 @@ def build(
     states: States,
     structure: Structure,
     precision: Precision,
+    target: Target = "cpu",
     rounding: Rounding = "nearest",
-    resizes: Resizes = "folded",
 ) -> Graph:
     """Return one of the four graphs."""
     if name == "body":
-        return body(states, structure, precision, rounding, resizes)
-    simple: dict[str, Callable[[States, Structure, Precision], Graph]] = {
+        return body(states, structure, precision, target, rounding)
+    simple: dict[str, Callable[[States, Structure, Precision, Target], Graph]] = {
         "decomposer": decomposer,
         "combiner": combiner,
         "face": face,
     }
-    return simple[name](states, structure, precision)
+    return simple[name](states, structure, precision, target)

@@ -5,7 +5,6 @@ from typing import NamedTuple
 from stages.networks.body import decoder_with_resizes, encoder
 from stages.networks.graph import Graph
 from stages.networks.layers import heads, pose_planes
-from stages.networks.pack import Resizes
 from stages.networks.parameters import NETWORKS, Parameters, State, Structure
 from stages.networks.pictures import mix, warp
 
@@ -30,7 +29,6 @@ def edit(
     pose: str,
     state: State,
     structure: Structure,
-    resizes: Resizes = "folded",
 ) -> Edited:
     """Return the finished picture in the network's range.
 
@@ -40,7 +38,7 @@ def edit(
     seen = [graph.to_number(value) for value in (image, rotated, rotated_grid_change)]
     x = graph.add("Concat", *seen, pose_planes(graph, pose, NETWORK.size), axis=1)
     levels = encoder(graph, x, state, NETWORK, structure)
-    feature = decoder_with_resizes(graph, levels, state, NETWORK, structure, resizes)
+    feature = decoder_with_resizes(graph, levels, state, NETWORK, structure)
     made = heads(graph, feature, Parameters(state), list(NETWORK.heads))
     grid_change = graph.add("Add", rotated_grid_change, made["grid_change_creator"])
     warped = warp(graph, grid_change, image, NETWORK.size)

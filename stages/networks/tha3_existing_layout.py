@@ -13,7 +13,7 @@ from typing import NamedTuple
 from stages.networks import tha3_combiner, tha3_decomposer, tha3_editor, tha3_face, tha3_rotator
 from stages.networks.graph import Graph
 from stages.networks.layers import box, paste
-from stages.networks.pack import CUT, Precision
+from stages.networks.pack import CUT, Precision, Target
 from stages.networks.parameters import Structure
 from stages.networks.pictures import doubled, from_bgra, halved, to_bgra, to_display
 from stages.networks.tha3 import (
@@ -185,8 +185,14 @@ PARTS: dict[str, Callable[[Part], None]] = {
 }
 
 
-def build(name: str, states: States, structure: Structure, precision: Precision) -> Graph:
+def build(
+    name: str,
+    states: States,
+    structure: Structure,
+    precision: Precision,
+    target: Target = "gpu",
+) -> Graph:
     """Return one graph of the layout."""
-    graph = Graph(name, half=precision == "fp16")
+    graph = Graph(name, precision, target)
     PARTS[name](Part(graph, states, structure))
     return graph

@@ -5,7 +5,6 @@ from typing import NamedTuple
 from stages.networks.body import decoder_with_resizes, encoder
 from stages.networks.graph import Graph
 from stages.networks.layers import heads, pose_planes
-from stages.networks.pack import Resizes
 from stages.networks.parameters import NETWORKS, Parameters, State, Structure
 from stages.networks.pictures import warp
 
@@ -25,7 +24,6 @@ def rotate(
     pose: str,
     state: State,
     structure: Structure,
-    resizes: Resizes = "folded",
 ) -> Rotated:
     """Turn `image`, (1, 4, 256, 256) float32, by `pose`, (1, 6).
 
@@ -34,7 +32,7 @@ def rotate(
     planes = pose_planes(graph, pose, NETWORK.size)
     x = graph.add("Concat", graph.to_number(image), planes, axis=1)
     levels = encoder(graph, x, state, NETWORK, structure)
-    feature = decoder_with_resizes(graph, levels, state, NETWORK, structure, resizes)
+    feature = decoder_with_resizes(graph, levels, state, NETWORK, structure)
     grid_change = heads(graph, feature, Parameters(state), list(NETWORK.heads[1:]))
     change = grid_change["grid_change_creator"]
     return Rotated(warp(graph, change, image, NETWORK.size), change)

@@ -10,24 +10,23 @@ from stages.networks.layers import (
     depthwise,
     normalise,
 )
-from stages.networks.pack import Resizes
 from stages.networks.parameters import Parameters, Structure
 
 
-def transposed_block(graph: Graph, x: str, p: Parameters, structure: Structure) -> str:
-    """Transposed convolution of either structure, normalisation, ReLU."""
+def transposed_block(graph: Graph, x: str, p: Parameters, structure: Structure, size: int) -> str:
+    """Transposed convolution of either structure, normalisation, ReLU; `size` is the result's."""
     if structure == "separable":
         x = transposed(graph, x, p["0.weight"], depthwise=True)
         x = convolution(graph, x, p["1.weight"])
-        x = normalise(graph, x, p.within("2"))
+        x = normalise(graph, x, p.within("2"), size)
     else:
         x = transposed(graph, x, p["0.weight"])
-        x = normalise(graph, x, p.within("1"))
+        x = normalise(graph, x, p.within("1"), size)
     return activate(graph, x, "relu")
 
 
 def resized_block(
-    graph: Graph, x: str, skip: str | None, p: Parameters, structure: Structure, resizes: Resizes
+    graph: Graph, x: str, skip: str | None, p: Parameters, structure: Structure, size: int
 ) -> str:
     """Resize `x` to twice its size, put `skip` beside it, convolve, normalise, activate.
 
@@ -40,17 +39,17 @@ def resized_block(
     split = channels_in if skip is None else channels_in * 2 // 3
     if structure == "separable":
         pointwise = p["1.weight"]
-        grown = _resized_depthwise(graph, x, first[:split], resizes)
+        grown = _resized_depthwise(graph, x, first[:split])
         y = convolution(graph, grown, pointwise[:, :split])
         if skip is not None:
             seen = depthwise(graph, skip, first[split:])
             y = graph.add("Add", y, convolution(graph, seen, pointwise[:, split:]))
-        y = normalise(graph, y, p.within("2"))
+        y = normalise(graph, y, p.within("2"), size)
     else:
-        y = _resized_convolution(graph, x, first[:, :split], resizes)
+        y = _resized_convolution(graph, x, first[:, :split])
         if skip is not None:
             y = graph.add("Add", y, convolution(graph, skip, first[:, split:]))
-        y = normalise(graph, y, p.within("1"))
+        y = normalise(graph, y, p.within("1"), size)
     return activate(graph, y, "leaky")
 
 
@@ -92,14 +91,14 @@ def folded_kernel(weight: Weight) -> Weight:
     return np.asarray(folded, np.float32)
 
 
-def _resized_depthwise(graph: Graph, x: str, weight: Weight, resizes: Resizes) -> str:
-    if resizes == "folded":
+def _resized_depthwise(graph: Graph, x: str, weight: Weight) -> str:
+    if graph.target == "cpu":
         return transposed(graph, x, folded_kernel(weight), depthwise=True)
     return depthwise(graph, nearest_twice(graph, x), weight)
 
 
-def _resized_convolution(graph: Graph, x: str, weight: Weight, resizes: Resizes) -> str:
-    if resizes == "folded":
+def _resized_convolution(graph: Graph, x: str, weight: Weight) -> str:
+    if graph.target == "cpu":
         kernel = folded_kernel(weight).transpose(1, 0, 2, 3)
         return transposed(graph, x, np.ascontiguousarray(kernel))
     return convolution(graph, nearest_twice(graph, x), weight)

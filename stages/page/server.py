@@ -124,9 +124,7 @@ class Server:
     async def _listen(self, port: int) -> int:
         site = web.TCPSite(self._runner, self._options.host, port, shutdown_timeout=0.5)
         await site.start()
-        assert site._server is not None
-        address = site._server.sockets[0].getsockname()  # type: ignore[attr-defined]
-        return int(address[1])
+        return int(self._runner.addresses[0][1])
 
     @property
     def address(self) -> str:
@@ -169,7 +167,8 @@ class Server:
         if topic == "metrics":
             self._status = content
         kind = "status" if topic == "metrics" else "event"
-        self._tell(json.dumps({"type": kind, kind: content}))
+        if self._pages:
+            self._tell(json.dumps({"type": kind, kind: content}))
 
     def _tell(self, text: str) -> None:
         for page in self._pages:

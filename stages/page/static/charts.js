@@ -35,7 +35,7 @@ class Chart {
     for (const line of this.lines.values()) {
       while (line.length && line[0][0] < now - SPAN_MS - 1000) line.shift();
     }
-    this.output.textContent = headline == null ? "–" : `${headline.toFixed(this.digits)} ${this.unit}`;
+    this.output.textContent = headline == null ? "" : `${headline.toFixed(this.digits)} ${this.unit}`;
     this.draw(now);
   }
 
@@ -111,7 +111,7 @@ export class Charts {
   constructor(place) {
     this.rate = new Chart(place, "Frames a second", { unit: "/s", least: 30 });
     this.age = new Chart(place, "Age of the picture", { unit: "ms", least: 20 });
-    this.hops = new Chart(place, "From stage to stage, the slowest", { unit: "ms", digits: 1, least: 5 });
+    this.hops = new Chart(place, "From stage to stage", { unit: "ms", digits: 1, least: 5 });
     this.cache = new Chart(place, "Answered from memory", { unit: "%", least: 100 });
     this.looked = null;
   }
@@ -121,7 +121,7 @@ export class Charts {
     this.rate.add(now, { output: status.rate_hz, "this page": pageRate });
     this.age.add(now, { median: status.age_ms.p50, "99 of 100": status.age_ms.p99 });
     const hops = status.stages.map((stage) => [stage.name, stage.hop_ms?.p50 ?? null]);
-    this.hops.add(now, Object.fromEntries(hops), Math.max(...hops.map(([, hop]) => hop ?? 0)));
+    this.hops.add(now, Object.fromEntries(hops), null);
     this.cache.add(now, { hits: this.hitShare(status.cache) });
   }
 

@@ -1,0 +1,1 @@
+"""The benchmark of the rings: one module for each thing it measures."""

@@ -1,0 +1,193 @@
+"""The core object over the built-in poser: in this process, and as a session of processes."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from ezvtb_interface import CoreError, get_core
+from shm.segment import names
+from shm.session import running_sessions
+from stages.avatar.picture import SHIPPED
+from tests.sessions import wait_until
+
+ROOT = Path(__file__).parents[2]
+PICTURE = SHIPPED / "ito.png"
+
+
+@pytest.fixture(scope="module")
+def runtime(tmp_path_factory):
+    """A folder for sessions that no other test uses."""
+    folder = tmp_path_factory.mktemp("core")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AYATSURI_RUNTIME_DIR", str(folder))
+        yield folder
+
+
+@pytest.fixture(params=[False, True], ids=["in process", "processes"], scope="module")
+def core(request, runtime):
+    """A core of each kind, x3, with a picture."""
+    found = get_core(model_version="builtin", interpolation_scale=3, processes=request.param)
+    found.setImage(cv2.imread(str(PICTURE), cv2.IMREAD_UNCHANGED))
+    yield found
+    found.close()
+
+
+def _pose(**values):
+    from stages.pose import INDEX
+
+    pose = np.zeros((1, 45), np.float32)
+    for name, value in values.items():
+        pose[0, INDEX[name]] = value
+    return pose
+
+
+def test_core_returns_as_many_pictures_as_the_scale(core):
+    shapes = [(picture.shape, picture.dtype) for picture in core.inference(_pose(head_y=0.3))]
+    assert shapes == [((512, 512, 4), np.uint8)] * 3
+
+
+def test_the_last_picture_is_the_pose_and_those_before_lie_on_the_way(core):
+    before = core.inference(_pose(neck_z=0.0))[-1].astype(int)
+    pictures = [picture.astype(int) for picture in core.inference(_pose(neck_z=0.8))]
+    off = [np.abs(picture - before).mean() for picture in pictures]
+    assert 0 < off[0] < off[1] < off[2]
+
+
+def test_neutral_pose_shows_the_picture_as_it_is(core):
+    picture = cv2.imread(str(PICTURE), cv2.IMREAD_UNCHANGED)
+    core.inference(_pose(head_x=0.5))
+    shown = core.inference(_pose())[-1]
+    # A JPEG of the cacher may stand for it: the bound of quality 85.
+    assert np.abs(shown.astype(int) - picture)[picture[..., 3] == 255].mean() < 3
+
+
+def test_a_list_of_poses_shows_the_last_one(core):
+    alone = core.inference(_pose(head_y=-0.6))[-1].copy()
+    core.inference(_pose())
+    listed = core.inference([_pose(head_y=0.1), _pose(head_y=-0.2), _pose(head_y=-0.6)])[-1]
+    assert np.abs(alone.astype(int) - listed).mean() < 1
+
+
+@pytest.mark.parametrize(
+    ("pose", "complaint"),
+    [
+        (np.zeros((1, 44), np.float32), "shape"),
+        (np.full((1, 45), np.nan, np.float32), "parameter 0"),
+        ("pose", "45 numbers"),
+        (None, "shape"),
+    ],
+)
+def test_bad_pose_is_refused_and_the_core_stays_usable(core, pose, complaint):
+    with pytest.raises(CoreError, match=complaint):
+        core.inference(pose)
+    assert len(core.inference(_pose())) == 3
+
+
+@pytest.mark.parametrize(
+    ("image", "complaint"),
+    [
+        (None, "imread"),
+        (np.zeros((512, 512, 3), np.uint8), "alpha"),
+        (np.zeros((256, 256, 4), np.uint8), "512, 512, 4"),
+        (np.zeros((512, 512, 4), np.float32), "uint8"),
+    ],
+)
+def test_bad_picture_is_refused_and_the_core_stays_usable(core, image, complaint):
+    with pytest.raises(CoreError, match=complaint):
+        core.setImage(image)
+    assert len(core.inference(_pose())) == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"interpolation_scale": 5}, "2, 3 or 4"),
+        ({"cacher_quality": 101}, "0 to 100"),
+        ({"cacher_ram_size": 0}, "gigabytes"),
+        ({"model_version": "v9"}, "model_version"),
+        ({"colour": "red"}, "no option"),
+    ],
+)
+def test_bad_option_is_refused_with_a_sentence(options, complaint):
+    with pytest.raises(CoreError, match=complaint):
+        get_core(**{"model_version": "builtin", "processes": False, **options})
+
+
+def test_without_interpolation_and_cacher_one_exact_picture_comes_back():
+    options = {"use_interpolation": False, "use_cacher": False, "processes": False}
+    with get_core(model_version="builtin", **options) as core:
+        picture = cv2.imread(str(PICTURE), cv2.IMREAD_UNCHANGED)
+        core.setImage(picture)
+        (shown,) = core.inference(_pose())
+        assert (shown[picture[..., 3] > 0] == picture[picture[..., 3] > 0]).all()
+
+
+def test_processes_draw_the_same_pixels_as_one_process(runtime):
+    options = {"model_version": "builtin", "use_interpolation": False, "use_cacher": False}
+    picture = cv2.imread(str(PICTURE), cv2.IMREAD_UNCHANGED)
+    poses = [_pose(head_y=0.1 * n, neck_z=-0.07 * n, breathing=0.1 * n) for n in range(8)]
+    with get_core(processes=False, **options) as one, get_core(processes=True, **options) as many:
+        one.setImage(picture)
+        many.setImage(picture)
+        for pose in poses:
+            assert np.array_equal(one.inference(pose)[0], many.inference(pose)[0])
+
+
+def test_stream_gives_the_pictures_of_every_pose_in_order(runtime):
+    picture = cv2.imread(str(PICTURE), cv2.IMREAD_UNCHANGED)
+    poses = [_pose(body_z=0.05 * n) for n in range(20)]
+    options = {"model_version": "builtin", "use_cacher": False, "interpolation_scale": 2}
+    with get_core(processes=True, **options) as core:
+        core.setImage(picture)
+        one_by_one = [core.inference(pose)[-1].copy() for pose in poses]
+        core.setImage(picture)
+        streamed = [pictures[-1].copy() for pictures in core.stream(poses)]
+    assert all(map(np.array_equal, one_by_one, streamed))
+
+
+def test_core_without_a_picture_says_so():
+    with (
+        get_core(model_version="builtin", processes=False) as core,
+        pytest.raises(CoreError, match="setImage"),
+    ):
+        core.inference(_pose())
+
+
+def test_a_killed_program_takes_its_core_along(tmp_path):
+    program = f"""
+import cv2, sys
+from ezvtb_interface import get_core
+core = get_core(model_version="builtin")
+core.setImage(cv2.imread({str(PICTURE)!r}, cv2.IMREAD_UNCHANGED))
+print("ready", flush=True)
+sys.stdin.read()
+"""
+    environment = {**os.environ, "AYATSURI_RUNTIME_DIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AYATSURI_RUNTIME_DIR", str(tmp_path))
+        process = subprocess.Popen(
+            [sys.executable, "-c", program],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment,
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        (session,) = running_sessions()
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        wait_until(lambda: not running_sessions() and not names(f"aya-{session}-"), 10)
+
+
+def test_core_that_is_forgotten_ends_its_session(runtime):
+    before = set(running_sessions())
+    core = get_core(model_version="builtin", use_cacher=False)
+    (session,) = set(running_sessions()) - before
+    del core
+    wait_until(lambda: session not in running_sessions(), 10)

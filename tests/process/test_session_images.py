@@ -1,0 +1,73 @@
+"""Another character while the session runs."""
+
+import itertools
+
+from sessions import ROOT, next_frame_since, stamp_when, stamps, wait_until
+
+from shm import Flag
+from shm.clock import now_ns
+
+PICTURES = ROOT / "stages" / "avatar" / "pictures"
+
+
+def set_picture(session, name):
+    """Show a shipped character; return the look of the frames that follow."""
+    with session.reader() as ring:
+        done = session.command("set-image", PICTURES / f"{name}.png")
+        assert done.returncode == 0, done.stderr
+        since = now_ns()
+        return stamp_when(ring, lambda stamp: stamp.captured_ns > since).look
+
+
+def test_other_character_is_shown_and_the_old_one_never_again(changeable):
+    session, _ = changeable
+    set_picture(session, "ito")
+    with session.reader() as ring:
+        stamps(ring, 10)
+        done = session.command("set-image", PICTURES / "koma.png")
+        found = [stamp.look for stamp in stamps(ring, 120)]
+    assert done.returncode == 0, done.stderr
+    changes = sum(one != other for one, other in itertools.pairwise(found))
+    assert (changes, len(set(found))) == (1, 2)
+
+
+def test_change_of_character_is_a_cut_and_not_a_movement(changeable):
+    session, _ = changeable
+    old = set_picture(session, "ito")
+    with session.reader() as ring, session.ring("avatar") as drawn:
+        session.command("set-image", PICTURES / "koma.png")
+        assert stamp_when(drawn, lambda stamp: stamp.look != old).flags & Flag.DISCONTINUITY
+        first = stamp_when(ring, lambda stamp: stamp.look != old)
+    assert not first.flags & Flag.INTERPOLATED
+
+
+def test_bad_picture_is_refused_with_a_sentence_and_the_old_one_stays(changeable, tmp_path):
+    session, _ = changeable
+    old = set_picture(session, "koma")
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"no picture")
+    done = session.command("set-image", bad)
+    assert done.returncode == 1
+    assert "PNG" in done.stderr
+    assert "Traceback" not in done.stderr
+    with session.reader() as ring:
+        assert next_frame_since(ring, now_ns()).look == old
+
+
+def test_other_character_survives_a_killed_avatar(changeable):
+    session, _ = changeable
+    look = set_picture(session, "koma")
+    before = session.kill("avatar")
+    wait_until(lambda: session.pid("avatar") not in (None, before))
+    session.wait_running()
+    with session.reader() as ring:
+        assert next_frame_since(ring, now_ns()).look == look
+
+
+def test_reload_keeps_the_character_that_was_set(changeable):
+    session, path = changeable
+    look = set_picture(session, "koma")
+    path.write_text(path.read_text().replace('pacing = "even"', 'pacing = "lowest_latency"'))
+    assert session.command("reload").returncode == 0
+    with session.reader() as ring:
+        assert next_frame_since(ring, now_ns()).look == look
