@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pipeline import client, topology
+from pipeline import client, models_commands, topology
 from pipeline.places import ConfigError
 from shm.frame import FormatError
 from shm.segment import SegmentError
@@ -111,7 +111,17 @@ def _parser() -> argparse.ArgumentParser:
     snapshot.add_argument("out", type=Path, metavar="OUT.png")
     snapshot.add_argument("--seconds", type=float, metavar="N", help="a contact sheet over N s")
     snapshot.add_argument("--frames", type=int, default=16, help="pictures in it (default: 16)")
+    features = command("features", _features, "what is found in the face of a picture")
+    features.add_argument("picture", help="the name of a shipped picture, or a path")
+    features.add_argument("out", type=Path, nargs="?", metavar="OUT.png", help="draw it there")
+    features.add_argument(
+        "--write", action="store_true", help="write it beside the picture, to be corrected by hand"
+    )
+    sheet = command("sheet", _sheet, "a contact sheet: a picture in every parameter of a pose")
+    sheet.add_argument("picture", help="the name of a shipped picture, or a path")
+    sheet.add_argument("out", type=Path, metavar="OUT.png")
     command("doctor", _doctor, "what this machine has, and the mend for what is missing")
+    models_commands.add(commands)
     return parser
 
 
@@ -198,6 +208,20 @@ def _snapshot(arguments: argparse.Namespace) -> int:
         snapshot(_session(arguments), arguments.out)
     else:
         contact_sheet(_session(arguments), arguments.out, arguments.seconds, arguments.frames)
+    return 0
+
+
+def _features(arguments: argparse.Namespace) -> int:
+    from pipeline.features import describe, show_features
+
+    print(describe(show_features(arguments.picture, arguments.out, arguments.write)))
+    return 0
+
+
+def _sheet(arguments: argparse.Namespace) -> int:
+    from pipeline.sheet import write_sheet
+
+    write_sheet(arguments.picture, arguments.out)
     return 0
 
 

@@ -131,7 +131,17 @@ def _thickness(light: NDArray[np.float32], rows: Plane, box: Box) -> float:
 
 
 def _healed(drawing: Colours, hidden: NDArray[np.bool_]) -> Colours:
-    """The drawing with the hidden part drawn on from what is around it, lines of hair too."""
-    eight = np.clip(drawing, 0, 255).astype(np.uint8)
-    healed = cv2.inpaint(eight, hidden.astype(np.uint8), 3, cv2.INPAINT_TELEA)
+    """The drawing with the hidden part drawn on from above and below.
+
+    A brow is level, and the hair it may be drawn over falls: its lines go on through the gap.
+    """
+    rows = np.arange(len(drawing))[:, np.newaxis]
+    last = len(drawing) - 1
+    above = np.maximum.accumulate(np.where(hidden, -1, rows), axis=0)
+    below = np.minimum.accumulate(np.where(hidden, last + 1, rows)[::-1], axis=0)[::-1]
+    above, below = np.where(above < 0, below, above), np.where(below > last, above, below)
+    share = ((rows - above) / np.maximum(below - above, 1)).astype(np.float32)[..., np.newaxis]
+    columns = np.arange(drawing.shape[1])
+    healed = drawing[above.clip(0, last), columns] * (1 - share)
+    healed += drawing[below.clip(0, last), columns] * share
     return np.where(hidden[..., np.newaxis], healed, drawing).astype(np.float32)

@@ -245,7 +245,7 @@ class EyePainter:
         base = float(upper.min()) + height
         # Where both lids meet: along the lower lid; in an arch that smiles; in a tired line.
         shut = upper + 0.88 * (lower - upper)
-        shut = shut - 0.25 * (shut[self._outer] - shut[self._inner]) * self._open.position
+        shut = shut - 0.42 * (shut[self._outer] - shut[self._inner]) * self._open.position
         meet = {
             "wink": shut,
             "happy": base - height * (0.12 + 0.36 * bow),
@@ -291,9 +291,11 @@ def _upper_edge(lashes: NDArray[np.bool_], opening: Opening) -> Plane:
     columns = np.flatnonzero(lashes.any(axis=0) & (np.abs(opening.position) < 1.0))
     if columns.size < 6:
         return np.zeros(lashes.shape[1], np.float32)
-    # Downwards the outliers are gaps, upwards they are hair: a line below most of the tops.
-    points = [(float(x), float(rows[x]), 1.0) for x in columns]
-    edge = _curve(points, np.arange(lashes.shape[1], dtype=np.float32), 1.2)
+    weight = np.ones(columns.size)
+    for _ in range(4):
+        fit = np.polynomial.Polynomial.fit(columns, rows[columns], 4, w=np.sqrt(weight))
+        weight = np.where(fit(columns) - rows[columns] > 0.7, weight * 0.2, weight)
+    edge = fit(np.arange(lashes.shape[1]))
     return np.where(np.abs(opening.position) < 1.0, edge, 0).astype(np.float32)
 
 
@@ -312,8 +314,8 @@ def _lash_band(x: Plane, y: Plane, opening: Opening, eye: Box) -> Plane:
     thick = least * (1.0 - 0.35 * ramp(-opening.position, 0.5, 1.1))
     thick = thick + 2.5 * ramp(opening.position, 0.6, 1.1)
     above = opening.lids.upper - y
-    below = np.where(opening.inside > 0, 1.6, 0.3 * opening.height)
-    band = ramp(above - thick, 1.5, 0.5) * ramp(above, -below - 1.0, -below)
+    below = np.where(opening.inside > 0, 1.6, 0.3 * opening.height).astype(np.float32)
+    band: Plane = ramp(above - thick, 1.5, 0.5) * ramp(above, -below - 1.0, -below)
     # Never up into the hair, nor far beyond the box.
     band *= ramp(y, eye.y - 2.0, eye.y - 1.0)
     band *= ramp(x, eye.x - 4.5, eye.x - 2.5) * ramp(x, eye.right + 3.5, eye.right + 1.5)
@@ -361,7 +363,7 @@ def _white_rows(
     rows = {}
     top, bottom = max(int(iris.y - 2), 0), int(iris.bottom + 2)
     for column in range(max(int(eye.x), 0), min(int(eye.right), drawing.shape[1])):
-        if abs(column - iris.centre[0]) < 0.5 * iris.width + 1:
+        if abs(column - iris.centre[0]) < 0.44 * iris.width:
             continue
         seen = np.flatnonzero(white[top:bottom, column])
         if seen.size < 3:

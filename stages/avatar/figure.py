@@ -178,8 +178,7 @@ def _body_turn(x: Plane, y: Plane, head: Plane) -> Plane:
     chest = -(3.7 + 1.3 * _rise(y, 270.0, 390.0)) * front * _rise(y, 205.0, 265.0)
     chest *= _rise(y, 500.0, 420.0)
     shoulders = 1.5 * (1.0 - front) * _rise(y, 185.0, 225.0) * _rise(y, 400.0, 300.0)
-    turn: Plane = chest + shoulders - 2.5 * np.maximum(head, 0.0)
-    return turn
+    return np.asarray(chest + shoulders - 2.5 * np.maximum(head, 0.0), np.float32)
 
 
 def _breath(x: Plane, y: Plane) -> Plane:

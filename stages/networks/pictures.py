@@ -95,12 +95,16 @@ def warp(graph: Graph, grid_change: str, image: str, size: int) -> str:
 
 def halved(graph: Graph, image: str) -> str:
     """Return the image at half its size: bilinear without antialiasing is the mean of 2 x 2."""
-    return graph.add("AveragePool", image, kernel_shape=[2, 2], strides=[2, 2])
+    return _resized(graph, image, 0.5)
 
 
 def doubled(graph: Graph, image: str) -> str:
     """Return the image at twice its size, bilinear, edges clamped."""
-    scales = graph.constant(np.array([1, 1, 2, 2], np.float32))
+    return _resized(graph, image, 2.0)
+
+
+def _resized(graph: Graph, image: str, scale: float) -> str:
+    scales = graph.constant(np.array([1, 1, scale, scale], np.float32))
     return graph.add(
         "Resize",
         image,

