@@ -110,7 +110,7 @@ class MergedReader:
         if not frame.valid:
             reader.dropped += 1
             return None
-        if pose <= self.shown:
+        if pose < self.shown:
             self.late += 1
             return None
         return pose

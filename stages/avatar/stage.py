@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shm.clock import now_ns
-from shm.frame import Flag
+from shm.frame import Flag, Stamp
 from stages.avatar.boxes import Box, FeaturesRejected, corrections_path, read_corrections
 from stages.avatar.options import AvatarOptions
 from stages.avatar.picture import PictureRejected, digest, load, resolve
@@ -51,22 +51,31 @@ class Avatar(Stage):
         assert rings.poses is not None and rings.gives_frames is not None
         self._poses, self._ring = rings.poses, rings.gives_frames
         self._ring.look = self._look
+        self._drawn: Stamp | None = None
 
     def step(self, timeout_s: float) -> None:
         """Draw the newest pose."""
         frame = self._poses.newest(timeout_s)
         if frame is None:
             return
-        start = now_ns()
-        stamp = frame.stamp
-        pose = np.frombuffer(stamp.pose, "<f4")
-        stamp = stamp._replace(look=self._look, flags=stamp.flags | self._flags)
-        given_ns = frame.published_ns
-        with self._ring.slot(stamp) as array:
-            self._poser.render(pose, array)
-        self._flags = 0
-        self.meter.published(stamp.captured_ns, given_ns)
+        start, given_ns = now_ns(), frame.published_ns
+        self._drawn = frame.stamp
+        self._draw(self._drawn)
+        self.meter.published(self._drawn.captured_ns, given_ns)
         self.meter.work.add(now_ns() - start)
+
+    def _draw(self, stamp: Stamp) -> None:
+        """Draw the pose of a stamp straight into the ring."""
+        stamp = stamp._replace(look=self._look, flags=stamp.flags | self._flags)
+        with self._ring.slot(stamp) as array:
+            self._poser.render(np.frombuffer(stamp.pose, "<f4"), array)
+        self._flags = 0
+
+    def _change(self) -> None:
+        """Tell of another look, and show it at once: no pose may come while the session pauses."""
+        self._ring.look = self._look
+        if self._drawn is not None:
+            self._draw(self._drawn)
 
     def set_image(self, image: bytes) -> None:
         """Show another character; one that comes as bytes has no file beside it."""
@@ -74,7 +83,7 @@ class Avatar(Stage):
             self._show(load(image), {})
         except PictureRejected as error:
             raise CommandRefused(str(error)) from error
-        self._ring.look = self._look
+        self._change()
 
     def set_options(self, options: AvatarOptions) -> None:
         """Take over another picture, or other corrections of the same."""
@@ -85,7 +94,7 @@ class Avatar(Stage):
         except (PictureRejected, FeaturesRejected) as error:
             self.options = before
             raise CommandRefused(str(error)) from error
-        self._ring.look = self._look
+        self._change()
 
 
 def _look(picture_digest: int, poser: str, given: dict[str, Box]) -> int:

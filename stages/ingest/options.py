@@ -27,7 +27,7 @@ class IngestOptions(Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tru
     idle: bool = True
     """Breathe, blink and sway while nobody publishes poses."""
 
-    idle_after_s: Annotated[float, Meta(ge=0.0, le=3600.0)] = 1.0
+    idle_after_s: Annotated[float, Meta(ge=0.0, le=3600.0)] = 0.5
     """How long without a pose until the idle motion (or the trace) begins."""
 
     ease_s: Annotated[float, Meta(ge=0.0, le=60.0)] = 0.6

@@ -41,6 +41,16 @@ def test_change_of_character_is_a_cut_and_not_a_movement(changeable):
     assert not first.flags & Flag.INTERPOLATED
 
 
+def test_other_character_is_shown_at_once_while_the_session_pauses(changeable):
+    session, _ = changeable
+    old = set_picture(session, "ito")
+    session.command("pause")
+    with session.reader() as ring:
+        session.command("set-image", PICTURES / "koma.png")
+        assert stamp_when(ring, lambda stamp: stamp.look != old)
+    session.command("resume")
+
+
 def test_bad_picture_is_refused_with_a_sentence_and_the_old_one_stays(changeable, tmp_path):
     session, _ = changeable
     old = set_picture(session, "koma")
