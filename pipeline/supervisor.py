@@ -146,7 +146,8 @@ class Supervisor:
         }
         for name, socket in sockets.items():
             socket.setsockopt(zmq.LINGER, 200)
-            socket.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE_BYTES)
+            # Somewhat too large is answered with a sentence; far too large is hung up on by libzmq.
+            socket.setsockopt(zmq.MAXMSGSIZE, 2 * MAX_MESSAGE_BYTES)
             socket.bind(self.folder.endpoint(name))
             bound = socket.getsockopt(zmq.LAST_ENDPOINT)
             assert isinstance(bound, bytes)
