@@ -5,7 +5,7 @@ output ring as another program would, and writes `benchmarks/results/pipeline.js
 
 * start: from the launcher's start to the first frame in the output ring;
 * smooth: the default config, 30 poses a second in, x2 out: rate, age, spacing, what each hop costs;
-* direct: no cacher, no interpolation: age of a frame at the reader in pose periods;
+* without interpolation, with and without the cacher: age of a frame at the reader;
 * idle: nobody publishes and idle motion is off: CPU of every process;
 * memory: of every process at the end of `smooth`, or over `--soak SECONDS`.
 
@@ -31,7 +31,7 @@ import numpy as np
 import psutil
 import zmq
 
-from benchmarks.report import machine
+from benchmarks.report import machine, table
 from pipeline import client
 from shm.clock import now_ns
 from shm.frame import Flag, FrameLost
@@ -231,9 +231,9 @@ def _soak(ring: RingReader, seconds: float) -> dict[str, Any]:
     }
 
 
-def measure_direct(rate_hz: float, seconds: float) -> dict[str, Any]:
-    """No cacher and no interpolation: how old a frame is at the reader, in pose periods."""
-    with session("direct"):
+def measure_without_interpolation(config: str, rate_hz: float, seconds: float) -> dict[str, Any]:
+    """How old a frame is at the reader, in pose periods."""
+    with session(config):
         _stages()
         publisher = Publisher(rate_hz)
         publisher.start()
@@ -242,7 +242,12 @@ def measure_direct(rate_hz: float, seconds: float) -> dict[str, Any]:
             found = watch(ring, seconds)
         publisher.stop()
     periods = found["age_ms"]["p50"] * rate_hz / 1000
-    return {"poses_per_s": rate_hz, "age_p50_in_periods": round(periods, 3), **found}
+    return {
+        "config": config,
+        "poses_per_s": rate_hz,
+        "age_p50_in_periods": round(periods, 3),
+        **found,
+    }
 
 
 def measure_idle(seconds: float) -> dict[str, Any]:
@@ -271,14 +276,43 @@ def main() -> None:
         "machine": machine(PACKAGES),
         "start": measure_start(1 if arguments.quick else 5),
         "smooth": measure_smooth(seconds, arguments.soak),
-        "direct": [
-            measure_direct(rate_hz, seconds)
+        "without_interpolation": [
+            measure_without_interpolation(config, rate_hz, seconds)
+            for config in ("direct", "cached")
             for rate_hz in ((30.0,) if arguments.quick else (20.0, 30.0, 60.0))
         ],
         "idle": measure_idle(seconds),
     }
     arguments.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    print(json.dumps(result, indent=1))
+    print_tables(result)
+
+
+def print_tables(result: dict[str, Any]) -> None:
+    """Print what was found, for people."""
+    smooth, start = result["smooth"], result["start"]["first_frame_s"]
+    print(f"\nfirst frame after {start['p50']} s (p95 {start['p95']} s)")
+    print(
+        f"default config, 30 poses a second: {smooth['frames_per_s']} frames/s, age p50 "
+        f"{smooth['age_ms']['p50']} ms, p99 {smooth['age_ms']['p99']} ms, spacing off by "
+        f"{smooth['spacing_off_p95']:.0%} (p95)"
+    )
+    hops = smooth["hops_ms"].items()
+    table("what each hop costs, ms", ["hop", "p50", "p95", "p99"], [_row(*hop) for hop in hops])
+    rows = [
+        [found["config"], found["poses_per_s"], found["age_ms"]["p50"], found["age_p50_in_periods"]]
+        for found in result["without_interpolation"]
+    ]
+    table("without interpolation", ["config", "poses/s", "age p50 ms", "in periods"], rows)
+    idle = result["idle"]["cpu_percent"]
+    used = [
+        [name, percent, idle.get(name, ""), smooth["memory_mb"][name]]
+        for name, percent in smooth["cpu_percent"].items()
+    ]
+    table("per process", ["process", "CPU %", "idle CPU %", "MB"], used)
+
+
+def _row(name: str, times: dict[str, float]) -> list[Any]:
+    return [name, times["p50"], times["p95"], times["p99"]]
 
 
 if __name__ == "__main__":
