@@ -19,12 +19,12 @@ Image = NDArray[np.uint8]
 Rendered = Callable[[dict[str, float]], Image]
 
 _COLUMNS = 8
-_TILE = 208  # height and width of a picture of the face or of the figure, without its label
+_TILE = 184  # height and width of a picture of the face or of the figure, without its label
 _LABEL = 16
 
 
 class Cell(NamedTuple):
-    """One picture of the sheet: its label, its pose, and whether the whole figure is shown."""
+    """One picture of the sheet: its label, its pose, and whether more than the face is shown."""
 
     label: str
     pose: dict[str, float]
@@ -75,9 +75,8 @@ def write_sheet(picture: str, out: Path) -> None:
 
 def _tile(frame: Image, cell: Cell) -> Image:
     opaque = over_checkerboard(frame)
-    if not cell.whole:
-        # Where the input convention has the face: as large as it goes.
-        opaque = opaque[84:188, 204:308]
+    # Where the input convention has head and shoulders, or the face: as large as they go.
+    opaque = opaque[20:380, 76:436] if cell.whole else opaque[84:188, 204:308]
     size = (_TILE, _TILE)
     way = cv2.INTER_AREA if cell.whole else cv2.INTER_CUBIC
     tile = np.asarray(cv2.resize(opaque, size, interpolation=way), np.uint8)

@@ -1,8 +1,8 @@
 """The built-in poser: one picture in any pose, with no network and no weights.
 
 Two things happen to the picture. The face is painted: lids, irises, brows and mouth are layers
-lifted off the picture once and put together again for a pose (`face`). Then the whole is resampled
-by the smooth field in which head and body move (`figure`).
+lifted off the picture once and put together again for a pose (`painters`). Then the whole is
+resampled by the smooth field in which head and body move (`figure`).
 """
 
 import math
@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.avatar.boxes import Box
-from stages.avatar.face import FacePainter
 from stages.avatar.features import Features, find
 from stages.avatar.figure import GRID, HEIGHT, STEP, WIDTH, Figure, Plane, hands_level
+from stages.avatar.painters.face import FacePainter
 from stages.pose import HIGH, LOW, SIZE
 from stages.premultiplied import AlphaEdge, Image
 

@@ -67,7 +67,7 @@ def evaluate(
     half = full.reshape(4, 256, 2, 256, 2).mean((2, 4))
     made = _large("rotator", states, structure, half, pose[39:])
     warped, change = _warp(made["grid_change_creator"], half), made["grid_change_creator"]
-    wide = _double(np.concatenate([warped, change]))
+    wide = double(np.concatenate([warped, change]))
     made = _large("editor", states, structure, np.concatenate([full, wide]), pose[39:])
     edited = _mix(
         made["alpha_creator"],
@@ -292,7 +292,7 @@ def _warp(grid_change: Array, image: Array) -> Array:
     return result
 
 
-def _double(x: Array) -> Array:
+def double(x: Array) -> Array:
     """Enlarge twice, bilinear: a quarter of one neighbour and three of the other."""
     for axis in (1, 2):
         first = np.take(x, [0], axis)

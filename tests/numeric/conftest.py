@@ -1,64 +1,12 @@
-"""The stored outputs of the reference implementation, and back ends to hold against them."""
+"""Reference outputs, and back ends to hold against them."""
 
-import json
-import os
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 
 from stages.backends.choice import open_backend
 from stages.backends.engine import Backend, BackendMissing
-from stages.networks.parameters import NETWORKS
-from tests.seeded import seeded_image, seeded_state_dict
-
-ROOT = Path(__file__).parents[2]
-DATA = ROOT / "tests" / "data" / "tha3"
-ELSEWHERE = [ROOT.parent / "shared" / "fixtures" / "tha3"]
-if "AYATSURI_THA3_REFERENCES" in os.environ:
-    ELSEWHERE.append(Path(os.environ["AYATSURI_THA3_REFERENCES"]))
-
-
-def reference_files() -> list[Path]:
-    """Ours, and those beside the repository that are not the same files."""
-    ours = sorted(DATA.glob("*.npz"))
-    names = {path.name for path in ours}
-    more = [path for place in ELSEWHERE for path in sorted(place.glob("*_seed*.npz"))]
-    return ours + [path for path in more if path.name not in names]
-
-
-class Reference:
-    """One file of reference outputs, and the weights and picture they were made of."""
-
-    def __init__(self, path: Path) -> None:
-        self.arrays = np.load(path)
-        meta = json.loads(str(self.arrays["meta_json"]))
-        self.structure: Any = meta["structure"]
-        self.cases: list[str] = meta["cases"]
-        self.picture = seeded_image(512, 512, 4, meta["image_seed"])
-        self.states: dict[str, Any] = {
-            name: seeded_state_dict(
-                DATA / "manifests" / f"{self.structure}_{network.file}.json", meta["weights_seed"]
-            )
-            for name, network in NETWORKS.items()
-        }
-
-    def pose(self, case: str) -> np.ndarray:
-        """The pose of a case, (45,)."""
-        return self.arrays["poses"][self.cases.index(case)].astype(np.float32)
-
-    def sampled(self, values: np.ndarray) -> np.ndarray:
-        """The places of a picture, (1, ., size, size), that were stored."""
-        size = values.shape[-1]
-        rows, columns = self.arrays[f"index/rows_{size}"], self.arrays[f"index/cols_{size}"]
-        return values[0][:, rows[:, None], columns[None, :]]
-
-    def frame(self, frame: np.ndarray) -> np.ndarray:
-        """The pixels of a frame, (512, 512, 4), that were stored."""
-        places = self.arrays["index/u8_512"]
-        return frame[places[:, None], places[None, :]]
+from tests.tha3_reference import Reference, reference_files
 
 
 @pytest.fixture(scope="module", params=reference_files(), ids=lambda path: path.stem)

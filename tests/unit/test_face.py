@@ -1,5 +1,6 @@
 """The painted face: every parameter acts, where it should, and without a jump."""
 
+import itertools
 import os
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from stages.pose import HIGH, INDEX, LOW, PARAMETERS, neutral
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 NAMES = ("ito", "koma")
-FACE = [p.name for p in PARAMETERS if p.name.startswith(("eye", "iris", "mouth"))]
+FACE = [p.name for p in PARAMETERS if p.name.startswith(("eye_", "iris", "mouth"))]
 MIDDLE = 256
 
 Image = NDArray[np.uint8]
@@ -86,7 +87,7 @@ def test_brows_act_on_their_own_side_and_above_the_mouth(poser: PicturePoser, na
 
 def test_alpha_is_never_changed_by_the_face(poser: PicturePoser) -> None:
     at_rest = poser.pose({})[..., 3]
-    pose = pose_of({name: 1.0 for name in FACE})
+    pose = pose_of(dict.fromkeys(FACE, 1.0))
     assert np.array_equal(poser.pose(pose)[..., 3], at_rest)
 
 
@@ -145,7 +146,7 @@ def test_mouths_open(poser: PicturePoser, shape: str) -> None:
 def steps(poser: PicturePoser, poses: NDArray[np.float32]) -> NDArray[np.float64]:
     """Mean and largest change from each pose to the next."""
     frames = [over_grey(poser.pose(pose)) for pose in poses]
-    pairs = zip(frames, frames[1:], strict=False)
+    pairs = itertools.pairwise(frames)
     changes = [np.abs(before - after) for before, after in pairs]
     return np.array([(change.mean(), change.max()) for change in changes])
 

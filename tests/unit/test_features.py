@@ -84,7 +84,7 @@ def test_a_turned_and_leaning_face_gives_usable_boxes() -> None:
 
 def check_usable(features: Features) -> None:
     for name, box in features.boxes._asdict().items():
-        assert 0 <= box.x and 0 <= box.y and box.right <= 512 and box.bottom <= 512, name
+        assert box.x >= 0 and box.y >= 0 and box.right <= 512 and box.bottom <= 512, name
         assert box.width >= 2 and box.height >= 2, name
     assert features.boxes.eye_right.right <= features.boxes.eye_left.x + 1
 

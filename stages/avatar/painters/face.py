@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.avatar.boxes import Box
-from stages.avatar.brows import BrowPainter
-from stages.avatar.eyes import EyePainter
 from stages.avatar.features import Features
-from stages.avatar.layers import Colours
-from stages.avatar.mouth import MouthPainter
+from stages.avatar.painters.brow import BrowPainter
+from stages.avatar.painters.eye import EyePainter
+from stages.avatar.painters.layers import Colours
+from stages.avatar.painters.mouth import MouthPainter
 from stages.pose import INDEX
 
 Image = NDArray[np.uint8]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.avatar.boxes import Box
-from stages.avatar.layers import (
+from stages.avatar.painters.layers import (
     Colours,
     Layer,
     Plane,
@@ -248,6 +248,7 @@ def _inks(
     if is_open and core.size:
         tongue = np.median(core, axis=0)
         inside = tongue * (0.78, 0.76, 0.88)
+        line = inside * 0.85
     teeth = np.minimum(skin * 0.35 + 165.0, 252.0)
     bgr = [
         tuple(int(v) for v in np.clip(np.round(c), 0, 255)) for c in (line, inside, tongue, teeth)

@@ -7,7 +7,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.avatar.boxes import Box
-from stages.avatar.layers import Colours, Layer, Plane, distance, filled, grown, lab, lifted, ramp
+from stages.avatar.painters.layers import (
+    Colours,
+    Layer,
+    Plane,
+    distance,
+    filled,
+    grown,
+    lab,
+    lifted,
+    ramp,
+)
 from stages.pose import INDEX
 
 
@@ -22,8 +32,8 @@ class _Way(NamedTuple):
 
 
 _WAYS = (
-    _Way("troubled", -0.085, -0.045, 0.025, 0.01),
-    _Way("angry", 0.105, 0.02, -0.05, 0.05),
+    _Way("troubled", -0.11, -0.045, 0.045, 0.01),
+    _Way("angry", 0.105, 0.02, -0.075, 0.04),
     _Way("lowered", 0.11, 0.115, 0.10),
     _Way("raised", -0.10, -0.115, -0.10),
     _Way("happy", -0.075, -0.105, -0.055),
