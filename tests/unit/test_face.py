@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pipeline.cli import main
 from pipeline.sheet import cells, draw
 from stages.avatar import load_poser
+from stages.avatar.boxes import Box
 from stages.avatar.picture import SHIPPED
 from stages.avatar.posing import PicturePoser, pose_of
 from stages.avatar.warp import WarpPoser
@@ -196,6 +197,33 @@ def test_a_soft_face_keeps_clean_edges() -> None:
     poser.render(pose_of({"eye_wink_left": 1.0, "head_y": 0.5, "mouth_aaa": 1.0}), out)
     assert not out[out[..., 3] == 0].any()
     assert (out[125:140, 240:270, 3] > 100).all()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_picture_without_a_face_is_posed_all_the_same(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    picture = np.full((512, 512, 4), 255, np.uint8)
+    if seed:
+        # Coarse noise: finds features in the oddest places.
+        small = generator.integers(0, 256, (512 // (4 * seed), 512 // (4 * seed), 4), np.uint8)
+        picture = np.asarray(cv2.resize(small, (512, 512), interpolation=cv2.INTER_NEAREST))
+        picture[picture[..., 3] < 60] = 0
+    poser = WarpPoser(np.ascontiguousarray(picture))
+    out = np.empty_like(picture)
+    for pose in (HIGH, LOW, generator.uniform(LOW, HIGH).astype(np.float32)):
+        poser.render(pose, out)
+    poser.render(neutral(), out)
+    assert np.array_equal(out, picture)
+
+
+def test_boxes_at_the_edges_of_the_picture_are_posed_all_the_same() -> None:
+    edge = {"eye_left": Box(480, 0, 32, 20), "iris_left": Box(490, 2, 12, 14)}
+    edge |= {"brow_left": Box(480, 0, 30, 4), "mouth": Box(0, 508, 20, 4)}
+    poser = WarpPoser(figure(), edge)
+    out = np.empty((512, 512, 4), np.uint8)
+    poser.render(HIGH, out)
+    poser.render(neutral(), out)
+    assert np.array_equal(out, figure())
 
 
 def test_posing_takes_names_and_numbers() -> None:

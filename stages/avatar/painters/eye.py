@@ -116,7 +116,8 @@ class EyePainter:
         at_rest = self._open.lids
         rim = self._rim.moved(self._x, self._y - (lower - at_rest.lower)).pixels
         lay_over(rim * np.float32(1.0 - 0.8 * shut), ground)
-        lashes = self._lash.moved(self._x, at_rest.upper + self._y - upper).pixels
+        stretch = np.float32(1.0 / (1.0 - 0.4 * shut * shut))
+        lashes = self._lash.moved(self._x, at_rest.upper + (self._y - upper) * stretch).pixels
         if shut:
             # A shut eye is one smooth, bold line, into which the lashes' ends run.
             below = self._y - upper

@@ -46,8 +46,8 @@ def _band(x: Plane, y: Plane, opening: Opening, eye: Box) -> Plane:
     """1 where upper lashes may be: above the lid's edge, and beyond the corners around it."""
     least = max(float(opening.lids.upper.min()) - eye.y, 2.0) + 1.5
     # Lashes grow thinner towards the nose; what is thick there is hair.
-    thick = least * (1.0 - 0.35 * ramp(-opening.position, 0.5, 1.1))
-    thick = thick + 2.5 * ramp(opening.position, 0.6, 1.1)
+    thick = least * (1.0 - 0.1 * ramp(-opening.position, 0.5, 1.1))
+    thick = thick + 3.2 * ramp(opening.position, 0.6, 1.0)
     above = opening.lids.upper - y
     below = np.where(opening.between > 0, 1.6, 0.3 * opening.height).astype(np.float32)
     band: Plane = ramp(above - thick, 1.5, 0.5) * ramp(above, -below - 1.0, -below)

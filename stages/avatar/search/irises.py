@@ -77,19 +77,27 @@ def _best_columns(
 
 def iris_boxes(face: FacePlanes, irises: tuple[Ellipse, Ellipse]) -> list[Box]:
     """What is seen of both irises, their edges moved to where they end."""
-    # Mirrored, so that both are (inner, outer, top, bottom): of two edges the likelier counts.
+    # Mirrored, so that both are (inner, outer, top, bottom).
     reaches = []
     for sign, iris in zip((1, -1), irises, strict=True):
         left, right, top, bottom = _iris_edges(face, iris)
         inner, outer = (left, right) if sign > 0 else (right, left)
         reaches.append((sign * (inner - iris.x), sign * (outer - iris.x), top, bottom))
+    (inner, outer), (top, bottom) = (
+        # The narrower one: a wider one has taken the lid's line for the iris' edge.
+        (max(reach[0] for reach in reaches), min(reach[1] for reach in reaches)),
+        # The likelier one: hair hides the top, glasses the bottom.
+        (
+            min(
+                (reach[2] for reach in reaches), key=lambda edge: abs(edge + irises[0].half_height)
+            ),
+            min(
+                (reach[3] for reach in reaches), key=lambda edge: abs(edge - irises[0].half_height)
+            ),
+        ),
+    )
     boxes = []
     for sign, iris in zip((1, -1), irises, strict=True):
-        likely = (-iris.half_width, iris.half_width, -iris.half_height, iris.half_height)
-        inner, outer, top, bottom = (
-            min(pair, key=lambda edge, own=own: abs(edge - own))  # type: ignore[misc]
-            for *pair, own in zip(*reaches, likely, strict=True)
-        )
         left, right = sorted((iris.x + sign * inner, iris.x + sign * outer))
         boxes.append(
             Box(
@@ -106,7 +114,7 @@ def _iris_edges(face: FacePlanes, iris: Ellipse) -> tuple[float, float, float, f
     """Left and right column; first and last row, counted from the iris' centre."""
     x, y, half_width, half_height = iris
     row = slice(int(y - 0.3 * half_height), int(y + 0.3 * half_height) + 1)
-    column = slice(int(x - 0.3 * half_width), int(x + 0.3 * half_width) + 1)
+    column = slice(max(int(x - 0.3 * half_width), 0), int(x + 0.3 * half_width) + 1)
     across = face.from_plain[row].mean(axis=0)
     down = face.from_plain[:, column].mean(axis=1)
     top = max(lash_end(face, x, y, half_height) - y, -1.35 * half_height)
