@@ -25,12 +25,23 @@ class Cadence:
     corrects the phase, a 32nd the interval, which together neither swing nor lag.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, load_head: Callable[[], int], published_ns: Callable[[int], int]) -> None:
+        """`published_ns(head)` is when a frame was published, 0 if that is not known any more."""
+        self._load_head = load_head
+        self._published_ns = published_ns
         self._sequence = 0
         self._due_ns = 0  # when the last frame should have been published
         self._interval_ns = 0
         self._deviation_ns = _STEADY_NS * 4
         self._late_ns = 0  # how long after the time asked for the system usually lets us wake
+
+    def learn(self, head: int) -> None:
+        """Learn from the newest frame, if it is a new one.
+
+        When it was published counts, not when we saw it: our own lateness is no news of the writer.
+        """
+        if head >> 8 != self._sequence and (published := self._published_ns(head)):
+            self.saw(head >> 8, published)
 
     def saw(self, sequence: int, published_ns: int) -> None:
         """Learn from a frame."""
@@ -61,8 +72,9 @@ class Cadence:
         steady = self._interval_ns and self._deviation_ns < _STEADY_NS
         return bool(steady) and now_ns() < self._window()[0] < end_ns
 
-    def watch(self, load: Callable[[], int], sleep: Callable[[int, int], None], seen: int) -> int:
+    def watch(self, sleep: Callable[[int, int], None], seen: int) -> int:
         """Sleep until shortly before the frame is due, look for a while; return the head then."""
+        load, now = self._load_head, now_ns
         start, end = self._window()
         left = start - now_ns()
         if left > 0:
@@ -71,6 +83,6 @@ class Cadence:
             if late < 0:  # the frame came before its time, or a signal
                 return load()
             self._late_ns += (late - self._late_ns) // _SHARE
-        while (head := load()) == seen and now_ns() < end:
+        while (head := load()) == seen and now() < end:
             pass
         return head

@@ -71,6 +71,7 @@ class FutexBell(Doorbell):
         # Waking keeps the GIL (it returns at once); waiting lets it go.
         wake = ctypes.PyDLL(None).syscall
         wake.argtypes = (ctypes.c_long, ctypes.c_void_p, ctypes.c_int, ctypes.c_int)
+        wake.restype = None
         wait = ctypes.CDLL(None).syscall
         wait.argtypes = (
             ctypes.c_long,
@@ -79,6 +80,7 @@ class FutexBell(Doorbell):
             ctypes.c_uint32,
             ctypes.c_void_p,
         )
+        wait.restype = None  # whoever wakes looks at the ring's words, whatever woke it
         timeout = _Timespec()
         timeout_address = ctypes.addressof(timeout)
 

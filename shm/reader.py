@@ -59,7 +59,7 @@ class RingReader:
                 zip(ring.arrays, ring.headers, ring.locks, strict=True)
             )
         ]
-        self._wait = _waiting(ring, Cadence() if predict else None)
+        self._wait = _waiting(ring, _cadence(ring) if predict else None)
         self.newest = _newest(self, self._places, self._wait)
         # The first frame is the newest one there is, not all that came before us.
         self.cursor = max(0, (self._load(_HEAD) >> 8) - 1)
@@ -272,28 +272,41 @@ def _newest(
 
 def _waiting(ring: AttachedRing, cadence: Cadence | None) -> Callable[[int, int], int]:
     """Return wait(cursor, timeout_ns) -> the head once it is past the cursor, 0 if it never was."""
-    load, sleep = ring.order.load_acquire, ring.bell.wait
-    published, locks = layout.offsets(layout.SLOT)["published_ns"] // 8, ring.locks
+    load, sleep, now, ended = ring.order.load_acquire, ring.bell.wait, now_ns, int(State.ENDED)
 
     def wait(cursor: int, timeout_ns: int) -> int:
         head = load(_HEAD)
         if head >> 8 > cursor or timeout_ns <= 0:
             return head if head >> 8 > cursor else 0
-        end = now_ns() + timeout_ns
-        if cadence is not None and cadence.expects(end):
-            head = cadence.watch(lambda: load(_HEAD), sleep, head)
-        while head >> 8 <= cursor:
-            left = end - now_ns()
-            if left <= 0 or load(_STATE) == State.ENDED:
-                return 0
-            sleep(head, min(left, _LOOK_AGAIN_NS))
-            head = load(_HEAD)
+        end = now() + timeout_ns
         if cadence is not None:
-            # When it was published, not when we saw it: our own lateness is no news of the writer.
-            cadence.saw(head >> 8, load(locks[head & 0xFF] + published))
+            # Learnt before the wait and not after it, where the reader has better things to do.
+            cadence.learn(head)
+            if cadence.expects(end):
+                head = cadence.watch(sleep, head)
+        while head >> 8 <= cursor:
+            left = end - now()
+            if left <= 0 or load(_STATE) == ended:
+                return 0
+            sleep(head, left if left < _LOOK_AGAIN_NS else _LOOK_AGAIN_NS)
+            head = load(_HEAD)
         return head
 
     return wait
+
+
+def _cadence(ring: AttachedRing) -> Cadence:
+    """Return a cadence that knows where the ring's head and the times of its frames are."""
+    load, locks = ring.order.load_acquire, ring.locks
+    published = layout.offsets(layout.SLOT)["published_ns"] // 8
+
+    def published_ns(head: int) -> int:
+        """Return when a frame was published, 0 if its slot has been taken again."""
+        lock = locks[head & 0xFF]
+        at = load(lock + published)
+        return at if load(lock) == head >> 8 << 1 else 0
+
+    return Cadence(lambda: load(_HEAD), published_ns)
 
 
 def _claim(ring: AttachedRing, count: int) -> list[int]:

@@ -1,5 +1,7 @@
 """The estimate of when the next frame is due, on a clock of the test's own."""
 
+from collections.abc import Callable
+
 import pytest
 
 import shm.cadence
@@ -29,6 +31,10 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
+def _cadence(load_head: Callable[[], int] = lambda: 6) -> Cadence:
+    return Cadence(load_head, lambda head: 0)
+
+
 def see(cadence: Cadence, clock: Clock, intervals: list[int]) -> None:
     """Let frames arrive at these intervals."""
     for interval in intervals:
@@ -38,27 +44,27 @@ def see(cadence: Cadence, clock: Clock, intervals: list[int]) -> None:
 
 
 def test_nothing_is_expected_before_any_frame(clock: Clock) -> None:
-    assert not Cadence().expects(FAR)
+    assert not _cadence().expects(FAR)
 
 
 @pytest.mark.parametrize("interval", [8_333_333, FRAME_NS, 50_000_000])
 def test_steady_frames_are_expected_within_half_a_second_of_them(
     clock: Clock, interval: int
 ) -> None:
-    cadence = Cadence()
+    cadence = _cadence()
     see(cadence, clock, [interval] * 25)
     assert cadence.expects(FAR)
 
 
 def test_frame_is_not_expected_after_the_end_of_the_wait(clock: Clock) -> None:
-    cadence = Cadence()
+    cadence = _cadence()
     see(cadence, clock, [FRAME_NS] * 40)
     assert not cadence.expects(clock.now + FRAME_NS // 2)
     assert cadence.expects(clock.now + FRAME_NS)
 
 
 def test_frames_that_this_reader_missed_do_not_disturb_the_estimate(clock: Clock) -> None:
-    cadence = Cadence()
+    cadence = _cadence()
     see(cadence, clock, [FRAME_NS] * 40)
     for missed in (3, 1, 7):
         clock.now += missed * FRAME_NS
@@ -68,13 +74,13 @@ def test_frames_that_this_reader_missed_do_not_disturb_the_estimate(clock: Clock
 
 
 def test_one_late_frame_is_no_reason_to_stop_expecting(clock: Clock) -> None:
-    cadence = Cadence()
+    cadence = _cadence()
     see(cadence, clock, [FRAME_NS] * 60 + [FRAME_NS + 4_000_000, FRAME_NS - 4_000_000])
     assert cadence.expects(FAR)
 
 
 def test_timer_that_wakes_late_is_asked_earlier(clock: Clock) -> None:
-    cadence = Cadence()
+    cadence = _cadence()
     see(cadence, clock, [FRAME_NS] * 60)
 
     def sleep_late(seen: int, timeout_ns: int) -> None:
@@ -82,7 +88,7 @@ def test_timer_that_wakes_late_is_asked_earlier(clock: Clock) -> None:
 
     for _ in range(40):
         begun = clock.now
-        cadence.watch(lambda: 6, sleep_late, 5)
+        cadence.watch(sleep_late, 5)
         woke = clock.now
         clock.now = begun
         see(cadence, clock, [FRAME_NS])
@@ -90,33 +96,33 @@ def test_timer_that_wakes_late_is_asked_earlier(clock: Clock) -> None:
 
 
 def test_frame_that_is_overdue_is_not_looked_for(clock: Clock) -> None:
-    cadence = Cadence()
+    cadence = _cadence()
     see(cadence, clock, [FRAME_NS] * 40)
     clock.now += 2 * FRAME_NS
     assert not cadence.expects(FAR)
 
 
 def test_unsteady_frames_are_not_expected(clock: Clock) -> None:
-    cadence = Cadence()
+    cadence = _cadence()
     see(cadence, clock, [FRAME_NS - 2_000_000, FRAME_NS + 2_000_000] * 50)
     assert not cadence.expects(FAR)
 
 
 def test_pause_is_forgotten_soon(clock: Clock) -> None:
-    cadence = Cadence()
+    cadence = _cadence()
     see(cadence, clock, [FRAME_NS] * 40 + [20 * 10**9] + [FRAME_NS] * 25)
     assert cadence.expects(FAR)
 
 
 @pytest.mark.parametrize("after", [FRAME_NS // 2, FRAME_NS * 2, FRAME_NS * 6])
 def test_another_rate_is_learnt_within_two_seconds(clock: Clock, after: int) -> None:
-    cadence = Cadence()
+    cadence = _cadence()
     see(cadence, clock, [FRAME_NS] * 60 + [after] * 120)
     assert cadence.expects(FAR)
 
 
 def test_watch_sleeps_until_shortly_before_the_frame(clock: Clock) -> None:
-    cadence = Cadence()
+    cadence = _cadence(lambda: next(heads))
     see(cadence, clock, [FRAME_NS] * 40)
     slept: list[int] = []
 
@@ -126,14 +132,12 @@ def test_watch_sleeps_until_shortly_before_the_frame(clock: Clock) -> None:
 
     assert cadence.expects(FAR)
     heads = iter([5, 5, 6])
-    assert cadence.watch(lambda: next(heads), sleep, 5) == 6
+    assert cadence.watch(sleep, 5) == 6
     assert len(slept) == 1
     assert 0 < FRAME_NS - slept[0] < 1_000_000
 
 
 def test_watch_gives_up_when_no_frame_comes(clock: Clock) -> None:
-    cadence = Cadence()
-    see(cadence, clock, [FRAME_NS] * 40)
     looks = 0
 
     def load() -> int:
@@ -142,20 +146,23 @@ def test_watch_gives_up_when_no_frame_comes(clock: Clock) -> None:
         clock.now += 1000
         return 5
 
+    cadence = _cadence(load)
+    see(cadence, clock, [FRAME_NS] * 40)
+
     def sleep(seen: int, timeout_ns: int) -> None:
         clock.now += timeout_ns
 
     assert cadence.expects(FAR)
-    assert cadence.watch(load, sleep, 5) == 5
+    assert cadence.watch(sleep, 5) == 5
     assert looks < 2000
 
 
 def test_watch_does_not_look_when_it_was_woken_too_early(clock: Clock) -> None:
-    cadence = Cadence()
+    cadence = _cadence(lambda: next(looks))
     see(cadence, clock, [FRAME_NS] * 40)
     looks = iter([5])
     assert cadence.expects(FAR)
-    assert cadence.watch(lambda: next(looks), lambda seen, left: None, 5) == 5
+    assert cadence.watch(lambda seen, left: None, 5) == 5
 
 
 def test_predicting_reader_gets_every_frame(make_ring) -> None:  # type: ignore[no-untyped-def]

@@ -99,7 +99,7 @@ class MouthPainter:
         amount = min(total, 1.0)
         corners = self._corners(pose, weights["smirk"])
         # The drawn mouth gives way while the painted one is hardly open.
-        stays = 1.0 - float(np.clip((amount - 0.02) / 0.12, 0.0, 1.0))
+        stays = 1.0 - float(np.clip((amount - 0.02) / 0.2, 0.0, 1.0))
         if stays > 0:
             down = np.subtract(self._y, corners, dtype=np.float32)
             pixels = self._drawn.moved(self._x, down).pixels

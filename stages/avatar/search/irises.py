@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from stages.avatar.boxes import Box
-from stages.avatar.search.planes import AXIS, LEFT, TOP, FacePlanes, Plane
+from stages.avatar.search.planes import AXIS, BOTTOM, LEFT, RIGHT, TOP, FacePlanes, Plane
 
 
 class Ellipse(NamedTuple):
@@ -19,9 +19,15 @@ class Ellipse(NamedTuple):
 
 
 def ellipse_in(box: Box) -> Ellipse:
-    """The ellipse that fills a box."""
+    """The ellipse that fills a box; one outside of the searched part is moved to its edge."""
     x, y = box.centre
-    return Ellipse(x - LEFT, y - TOP, box.width / 2, box.height / 2)
+    half_width, half_height = box.width / 2, box.height / 2
+    return Ellipse(
+        min(max(x - LEFT, 4.0), RIGHT - LEFT - 5.0),
+        min(max(y - TOP, 4.0), BOTTOM - TOP - 5.0),
+        half_width,
+        half_height,
+    )
 
 
 def mirrored_pair(face: FacePlanes) -> tuple[Ellipse, Ellipse] | None:
