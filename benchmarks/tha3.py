@@ -139,7 +139,7 @@ def busy_s() -> float:
     return (sum(fields[:3]) + sum(fields[5:8])) / 100
 
 
-def wait_for_quiet(limit_s: float = 2.0) -> None:
+def wait_for_quiet(limit_s: float = 0.6) -> None:
     """Wait until nobody works for a moment, but not for ever."""
     end = time.perf_counter() + limit_s
     while time.perf_counter() < end:
