@@ -1,14 +1,11 @@
 """From the arguments of `get_core` to a core: which poser, which stages, in which processes."""
 
-import logging
 from collections.abc import Mapping
 from typing import Any
 
 from pipeline.core.arguments import CoreError, CoreOptions, check_options
 from pipeline.core.in_process import InProcessCore, Poser
 from pipeline.core.session import SessionCore
-
-log = logging.getLogger("ayatsuri")
 
 
 def build(options: CoreOptions) -> "InProcessCore | SessionCore":

@@ -29,7 +29,7 @@ _LIDS = (
 ).split()
 _LOOK_ACROSS = 0.17  # of the eye's width
 _LOOK_UP = 0.24  # of its height
-_SMALLEST = 0.16  # what is left of the iris at iris_small = 1
+_SMALLEST = 0.34  # what is left of the iris at iris_small = 1; less cannot be sampled cleanly
 
 
 class EyePainter:
