@@ -226,7 +226,7 @@ def test_every_network_meets_the_reference(
     reference: Reference, backend: Backend, target: str
 ) -> None:
     graphs = {name: probe_graph(name, reference, "fp32", target) for name in PROBES}
-    for case in reference.cases if target == "cpu" else ["random"]:
+    for case in reference.checked if target == "cpu" else ["random"]:
         known = {"picture": reference.picture, **pose_inputs(reference.pose(case))}
         for name in PROBES:
             made = run(backend, graphs[name], known)
@@ -251,7 +251,7 @@ def test_frames_meet_the_reference(
     chain = Chain(pack_of(reference, tmp_path, "cpu", rounding), backend)
     chain.set_picture(reference.picture)
     frame = np.zeros((512, 512, 4), np.uint8)
-    for case in reference.cases:
+    for case in reference.checked:
         chain.draw(reference.pose(case), frame)
         expected = reference.arrays[f"{case}/final_bgra_{key}_sampled"]
         assert_frames_close(reference.frame(frame), expected)
@@ -278,7 +278,7 @@ HALF = {
     "rotator": (2e-3, 5e-2),
     "editor": (1e-3, 3e-2),
 }
-HALF_GRIDS = {"rotator": (7e-5, 6e-4), "editor": (1e-5, 1e-4)}
+HALF_GRIDS = {"rotator": (1e-4, 8e-4), "editor": (2e-5, 2e-4)}
 
 
 @pytest.mark.slow
