@@ -1,12 +1,8 @@
-"""The live page as its clients see it: frames for credit, poses, pictures, refusals, recordings."""
+"""The live page as its clients see it: frames for credit, poses, pictures, recordings."""
 
 import asyncio
-import contextlib
-import functools
 import json
-import socket
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import cv2
 import numpy as np
@@ -17,29 +13,20 @@ from stages.avatar.picture import SHIPPED
 from stages.control import Pause, Resume
 from stages.ingest.messages import source_number
 from stages.page.link import SOURCE
+from stages.page.wire import Codec, decode, unpack
 from stages.pose import INDEX, SIZE
-from tests.sessions import (
-    QUICK_RESTARTS,
-    Session,
+from tests.pages import (
+    FREE_PORT,
+    Client,
+    Work,
+    aiohttp,
+    answer,
+    frames,
+    in_ring,
     running_session,
-    stamp_when,
-    started_session,
-    wait_until,
+    visit,
 )
-
-# The page is a stage of this one; the config of the other tests has none.
-running_session = functools.partial(running_session, config="default")
-started_session = functools.partial(started_session, config="default")
-
-aiohttp = pytest.importorskip("aiohttp", reason="the page needs aiohttp")
-
-from stages.page.wire import Codec, decode, unpack  # noqa: E402
-
-FREE_PORT = "stages.page.options.port=0"
-DEADLINE_S = 20.0
-
-Client = Any  # aiohttp.ClientSession, which is not there to name while it is not installed
-Work = Callable[[Client, str], Coroutine[Any, Any, Any]]
+from tests.sessions import QUICK_RESTARTS, Session, stamp_when, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -49,58 +36,12 @@ def session() -> Iterator[Session]:
         yield running
 
 
-def visit(session: Session, work: Work, address: str = "", **how: Any) -> Any:
-    """Run `work(client, address)` in an event loop, with a deadline."""
-    base = address or session.content()["endpoints"]["page"]
-
-    async def run() -> Any:
-        async with aiohttp.ClientSession(**how) as client, asyncio.timeout(2 * DEADLINE_S):
-            return await work(client, base)
-
-    return asyncio.run(run())
-
-
-@contextlib.asynccontextmanager
-async def frames(client: Client, base: str, **query: str) -> AsyncIterator[Any]:
-    """Open `/ws`; yields a coroutine function that asks for a frame and returns its message."""
-    async with client.ws_connect(f"{base}ws", params=query, max_msg_size=0) as line:
-
-        async def ask() -> bytes:
-            await line.send_json({"type": "next"})
-            return await line.receive_bytes(timeout=DEADLINE_S)
-
-        ask.line = line
-        yield ask
-
-
-async def answer(line: Any, kind: str) -> dict[str, Any]:
-    """Return the next message of a type on `/session`."""
-    while True:
-        message = await line.receive_json(timeout=DEADLINE_S)
-        if message["type"] == kind:
-            return dict(message)
-
-
-def status_of(method: str, path: str, headers: dict[str, str]) -> Work:
-    async def work(client: Client, base: str) -> int:
-        async with client.request(method, base + path, headers=headers) as response:
-            return int(response.status)
-
-    return work
-
-
 @pytest.fixture
 def paused(session: Session) -> Iterator[None]:
     """The session paused: soon no new frames come, and the last one stays on show."""
     session.ask(Pause())
     yield
     session.ask(Resume())
-
-
-def in_ring(session: Session, sequence: int) -> np.ndarray:
-    """Return the frame of the output ring with this sequence."""
-    with session.reader() as ring:
-        return next(f.copy() for f in ring.history(ring.slots) if f.sequence == sequence)
 
 
 # --- frames
@@ -360,123 +301,3 @@ def test_recording_of_nothing_is_refused_with_the_reason(session):
 
     status, error = visit(session, work)
     assert (status, "nothing" in error) == (409, True)
-
-
-# --- who may
-
-
-@pytest.mark.parametrize(
-    ("method", "path"), [("GET", "ws"), ("GET", "session"), ("POST", "picture")]
-)
-@pytest.mark.parametrize("origin", ["null", "http://evil.example", "https://127.0.0.1:1"])
-def test_other_origins_are_refused(session, method, path, origin):
-    headers = {"Origin": origin}
-    if method == "GET":
-        headers |= {"Upgrade": "websocket", "Connection": "Upgrade"}
-    assert visit(session, status_of(method, path, headers)) == 403
-
-
-def test_own_origin_is_answered(session):
-    async def work(client, base):
-        async with client.ws_connect(f"{base}ws", origin=base.rstrip("/")) as line:
-            return line.closed
-
-    assert visit(session, work) is False
-
-
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:8571", "10.0.0.1", "127.0.0.1.x"])
-def test_names_that_are_not_loopback_are_refused(session, host):
-    assert visit(session, status_of("GET", "", {"Host": host})) == 403
-
-
-@pytest.mark.parametrize("host", ["localhost", "localhost:8571", "127.0.0.1", "[::1]:8571"])
-def test_names_of_loopback_are_answered(session, host):
-    assert visit(session, status_of("GET", "", {"Host": host})) == 200
-
-
-def test_open_page_wants_a_token():
-    with running_session(FREE_PORT, "stages.page.options.host=0.0.0.0") as session:
-        address = session.content()["endpoints"]["page"]
-        assert address in session.log
-        query = address.partition("?")[2]
-        base = f"http://127.0.0.1:{address.partition('?')[0].rstrip('/').rpartition(':')[2]}/"
-
-        async def work(client, base):
-            found = []
-            for path in ("", "ws", "frame.png", "frame.png?token=wrong", f"frame.png?{query}"):
-                async with client.get(base + path) as response:
-                    found.append(response.status)
-            # The page turns the token into a cookie, which its sockets and pictures then show.
-            async with client.get(f"{base}?{query}") as response:
-                found += [response.status, str(response.url)]
-            async with client.get(f"{base}frame.png") as response:
-                found.append(response.status)
-            return found
-
-        jar = aiohttp.CookieJar
-        found = asyncio.run(_with_jar(jar, work, base))
-    assert found == [403, 403, 403, 403, 200, 200, base, 200]
-
-
-async def _with_jar(jar: Any, work: Work, base: str) -> Any:
-    async with aiohttp.ClientSession(cookie_jar=jar(unsafe=True)) as client:
-        return await work(client, base)
-
-
-# --- state
-
-
-def test_health_and_metrics(session):
-    session.wait_running()
-
-    async def work(client, base):
-        async with client.get(f"{base}healthz") as response:
-            health = response.status, await response.json()
-        async with client.get(f"{base}metrics") as response:
-            return health, await response.text()
-
-    health, metrics = visit(session, work)
-    assert health[0] == 200 and health[1]["session"] == session.name
-    assert 'ayatsuri_stage_up{stage="avatar",kind="avatar"} 1' in metrics
-
-
-def test_page_comes_back_at_the_same_address(session):
-    address = session.content()["endpoints"]["page"]
-    before = session.kill("page")
-    wait_until(lambda: session.pid("page") not in (None, before))
-    session.wait_running()
-    assert session.content()["endpoints"]["page"] == address
-    assert visit(session, status_of("GET", "frame.png", {})) == 200
-
-
-def test_session_goes_on_without_aiohttp(tmp_path, monkeypatch):
-    (tmp_path / "aiohttp.py").write_text('raise ImportError("No module named aiohttp")')
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    with running_session() as session:
-        page = session.stage("page")
-        assert page["state"] == "failed"
-        assert "pip install aiohttp" in page["last_error"]
-        assert "the session goes on without page" in session.log
-        session.wait_frames()
-
-
-def test_session_goes_on_when_the_port_is_taken():
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = f"stages.page.options.port={taken.getsockname()[1]}"
-        with running_session(port) as session:
-            assert "another program has it" in session.stage("page")["last_error"]
-
-
-def test_page_that_is_not_optional_ends_the_session():
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = f"stages.page.options.port={taken.getsockname()[1]}"
-        with started_session(port, "stages.page.optional=false") as session:
-            assert session.process.wait(DEADLINE_S) == 3
-            assert "another program has it" in session.log
-
-
-def test_second_session_gets_a_port_of_its_own():
-    port = "stages.page.options.port=auto"
-    with running_session(port) as first, running_session(port) as second:
-        addresses = {s.content()["endpoints"]["page"] for s in (first, second)}
-    assert len(addresses) == 2
