@@ -33,7 +33,7 @@ class Cadence:
         self._due_ns = 0  # when the last frame should have been published
         self._interval_ns = 0
         self._deviation_ns = _STEADY_NS * 4
-        self._late_ns = 0  # how long after the time asked for the system usually lets us wake
+        self._late_ns = 0  # how long after the time asked for the system lets us wake, at worst
 
     def learn(self, head: int) -> None:
         """Learn from the newest frame, if it is a new one.
@@ -82,7 +82,9 @@ class Cadence:
             late = now_ns() - start
             if late < 0:  # the frame came before its time, or a signal
                 return load()
-            self._late_ns += (late - self._late_ns) // _SHARE
+            # Up at once and down slowly: nearly every wake-up has to be in time, not the usual one.
+            error = late - self._late_ns
+            self._late_ns += error // 2 if error > 0 else error // 16
         while (head := load()) == seen and now() < end:
             pass
         return head
