@@ -19,6 +19,7 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 _EVERYBODY = 0x7FFFFFFF
@@ -84,18 +85,19 @@ class FutexBell(Doorbell):
         timeout = _Timespec()
         timeout_address = ctypes.addressof(timeout)
 
-        def ring(sequence: int) -> None:
-            wake(number, head_address, _FUTEX_WAKE, _EVERYBODY)
-
         def wait_for(seen: int, timeout_ns: int) -> None:
             timeout.seconds, timeout.nanoseconds = divmod(timeout_ns, 1_000_000_000)
             wait(number, head_address, _FUTEX_WAIT, seen & 0xFFFFFFFF, timeout_address)
 
-        self.ring = ring  # type: ignore[method-assign]
+        # No Python frame between publishing and waking: `ring(sequence)` is the system call, which
+        # takes the sequence for a time-out, and a wake has none.
+        self.ring = partial(  # type: ignore[method-assign]
+            wake, number, head_address, _FUTEX_WAKE, _EVERYBODY
+        )
         self.wait = wait_for  # type: ignore[method-assign]
 
     def ring(self, sequence: int) -> None:
-        """See `Doorbell`; replaced by a closure at construction."""
+        """See `Doorbell`; replaced by the system call at construction."""
 
     def wait(self, seen: int, timeout_ns: int) -> None:
         """See `Doorbell`; replaced by a closure at construction."""
