@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-_SAFE: Final = ("GET", "HEAD")
 _PAGES: Final = ("/", "/frame")
 _COOKIE_S: Final = 30 * 24 * 3600
 _HEADERS: Final = {
@@ -84,8 +83,7 @@ class Guard:
         if self._loopback_only and not is_loopback(_name(host)):
             return f"this page is not served under the name {host[:80]!r}; use 127.0.0.1"
         origin = request.headers.get("Origin")
-        is_socket = request.headers.get("Upgrade", "").lower() == "websocket"
-        if origin is not None and (is_socket or request.method not in _SAFE):
+        if origin is not None:
             parts = urlsplit(origin)
             if parts.scheme not in ("http", "https") or parts.netloc != host:
                 return f"requests from the origin {origin[:80]!r} are not answered"

@@ -49,6 +49,11 @@ def test_own_origin_is_answered(session):
     assert visit(session, work) is False
 
 
+@pytest.mark.parametrize("origin", ["null", "http://evil.example"])
+def test_other_origins_are_not_given_a_frame_either(session, origin):
+    assert visit(session, status_of("GET", "frame.png", {"Origin": origin})) == 403
+
+
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:8571", "10.0.0.1", "127.0.0.1.x"])
 def test_names_that_are_not_loopback_are_refused(session, host):
     assert visit(session, status_of("GET", "", {"Host": host})) == 403
