@@ -9,7 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pipeline import client, models_commands, topology
+from pipeline import client, topology
+from pipeline.models import commands as models_commands
 from pipeline.places import ConfigError
 from shm.frame import FormatError
 from shm.segment import SegmentError

@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline import cli, models
+from pipeline import cli
+from pipeline.models import tha3
+from pipeline.models.conversion import Choice, ConversionFailed
 from stages.backends.choice import open_backend
 from stages.chain import Chain
 from stages.networks import evaluation, pack, parameters, weights
@@ -84,7 +86,7 @@ def test_converted_packs_draw_what_the_reference_draws(
     source: Path, separable: Reference, tmp_path: Path
 ) -> None:
     steps: list[str] = []
-    written = models.convert_tha3(source, tmp_path / "packs", step=steps.append)
+    written = tha3.convert(source, tmp_path / "packs", step=steps.append)
     assert [made.folder.name for made in written] == ["tha3_separable_fp32", "tha3_separable_fp16"]
     assert all("frame" in made.errors for made in written), "each was checked"
     assert any("check body" in step for step in steps)
@@ -109,7 +111,7 @@ def test_converted_packs_draw_what_the_reference_draws(
 def test_packs_in_the_existing_layout_have_its_names_and_pictures(
     source: Path, separable: Reference, tmp_path: Path
 ) -> None:
-    written = models.convert_tha3_existing(source, tmp_path / "data")
+    written = tha3.convert(source, tmp_path / "data", Choice(layout="ezvtuber-rt"))
     for made, precision in zip(written, ("fp32", "fp16"), strict=True):
         assert made.folder == tmp_path / "data" / "tha3" / "seperable" / precision
         number = onnx.TensorProto.FLOAT if precision == "fp32" else onnx.TensorProto.FLOAT16
@@ -158,8 +160,8 @@ def draw_merged(merged: Any, chain: Chain, pose: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("missing", STEMS)
 def test_a_missing_file_is_named(source: Path, missing: str) -> None:
     (source / "models" / "separable_float" / f"{missing}.pt").unlink()
-    with pytest.raises(models.ConversionFailed, match=rf"lacks {missing}\.pt"):
-        models.convert_tha3(source, source / "packs")
+    with pytest.raises(ConversionFailed, match=rf"lacks {missing}\.pt"):
+        tha3.convert(source, source / "packs")
     assert not (source / "packs").exists() or not list((source / "packs").iterdir())
 
 
@@ -167,7 +169,7 @@ def test_files_in_each_others_place_are_recognised(source: Path) -> None:
     folder = source / "models" / "separable_float"
     (folder / "editor.pt").write_text("face_morpher", encoding="utf-8")
     with pytest.raises(parameters.WeightsMismatch, match=r"editor\.pt.*separable face_morpher"):
-        models.convert_tha3(source, source / "packs")
+        tha3.convert(source, source / "packs")
 
 
 def test_wrong_shapes_and_values_are_named(separable: Reference) -> None:
@@ -197,7 +199,7 @@ def test_nothing_that_runs_a_pack_imports_onnx() -> None:
     import sys
 
     code = (
-        "import sys, stages.chain, stages.backends.choice, pipeline.cli, pipeline.models;"
+        "import sys, stages.chain, stages.backends.choice, pipeline.cli, pipeline.models.tha3;"
         "sys.exit('onnx' in sys.modules)"
     )
     root = Path(__file__).parents[2]
@@ -206,5 +208,5 @@ def test_nothing_that_runs_a_pack_imports_onnx() -> None:
 
 def test_a_wrong_graph_does_not_pass_the_check() -> None:
     frame = evaluation.sample_picture()
-    with pytest.raises(models.ConversionFailed, match="frame is wrong"):
-        models._judge("frame", np.roll(frame, 1, axis=0), frame, "fp32")
+    with pytest.raises(ConversionFailed, match="frame is wrong"):
+        tha3._judge("frame", np.roll(frame, 1, axis=0), frame, "fp32")

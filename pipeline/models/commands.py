@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from pipeline.models import FAMILIES, family
+
 EXIT_MODELS = 5
 
 
@@ -19,10 +21,11 @@ def add(commands: Any) -> None:
     text = "published weights to model packs; see docs/weights.md for where to get them"
     convert = kinds.add_parser("convert", help=text, description=text)
     convert.set_defaults(run=_convert)
-    convert.add_argument("model", choices=["tha3"], help="which model the weights are of")
+    convert.add_argument("model", choices=list(FAMILIES), help="which model the weights are of")
     convert.add_argument("source", type=Path, help="the folder with the published files")
     convert.add_argument("destination", type=Path, help="where the packs go, a folder for each")
-    convert.add_argument("--structure", choices=["separable", "standard"], help="only this one")
+    variants = "; ".join(f"{name}: {', '.join(names)}" for name, names in FAMILIES.items() if names)
+    convert.add_argument("--only", metavar="VARIANT", help=f"only this one ({variants})")
     convert.add_argument("--precision", choices=["fp32", "fp16"], help="only this one")
     convert.add_argument(
         "--target",
@@ -59,18 +62,22 @@ def _usage(parser: argparse.ArgumentParser) -> int:
 def _convert(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from pipeline import models
-    from stages.networks.parameters import STRUCTURES, WeightsMismatch
+    from pipeline.models.conversion import Choice, ConversionFailed
+    from stages.networks.parameters import WeightsMismatch
     from stages.networks.weights import WeightsRejected
 
-    choice = models.Choice(
-        structures=(arguments.structure,) if arguments.structure else STRUCTURES,
+    variants = FAMILIES[arguments.model]
+    if arguments.only and arguments.only not in variants:
+        there = f"has {', '.join(variants)}" if variants else "has no variants"
+        print(f"--only {arguments.only}: {arguments.model} {there}", file=sys.stderr)
+        return EXIT_MODELS
+    choice = Choice(
+        only=(arguments.only,) if arguments.only else (),
         precisions=(arguments.precision,) if arguments.precision else ("fp32", "fp16"),
         target=arguments.target,
+        layout=arguments.layout,
         check=not arguments.no_check,
     )
-    ours = arguments.layout == "ayatsuri"
-    convert = models.convert_tha3 if ours else models.convert_tha3_existing
     console, begun = Console(), time.monotonic()
     try:
         with console.status("looking for weights") as status:
@@ -80,20 +87,15 @@ def _convert(arguments: argparse.Namespace) -> int:
                 if not console.is_terminal:
                     console.print(what)
 
+            convert = family(arguments.model).convert
             written = convert(arguments.source, arguments.destination, choice, step)
-    except (models.ConversionFailed, WeightsMismatch, WeightsRejected, OSError) as error:
+    except (ConversionFailed, WeightsMismatch, WeightsRejected, OSError) as error:
         print(error, file=sys.stderr)
         return EXIT_MODELS
     for pack in written:
         console.print(f"[green]written[/green] {pack.folder}", highlight=False, soft_wrap=True)
-        if "frame" in pack.errors:
-            share, more, most, _mean = pack.errors["frame"]
-            console.print(
-                f"  picture held against NumPy: {share:.2%} of the values differ by one level, "
-                f"{more:.2%} by more, at most {most:.0f}",
-                highlight=False,
-                soft_wrap=True,
-            )
+        if pack.verdict:
+            console.print(f"  {pack.verdict}", highlight=False, soft_wrap=True)
     console.print(
         f"{len(written)} packs in {time.monotonic() - begun:.0f} s", highlight=False, soft_wrap=True
     )
@@ -101,19 +103,17 @@ def _convert(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from pipeline import models
+    from pipeline.models.conversion import ConversionFailed
     from stages.backends.choice import open_backend
     from stages.backends.engine import BackendMissing, GraphRejected
-    from stages.networks.pack import PackRejected
+    from stages.networks.pack import PackRejected, read_manifest
 
     try:
+        check_pack = family(read_manifest(arguments.pack).model).check_pack
         with open_backend(arguments.backend) as backend:
-            share, more, most, mean = models.check_pack(arguments.pack, backend)
-    except (models.ConversionFailed, PackRejected, BackendMissing, GraphRejected) as error:
+            verdict = check_pack(arguments.pack, backend)
+    except (ConversionFailed, PackRejected, BackendMissing, GraphRejected) as error:
         print(error, file=sys.stderr)
         return EXIT_MODELS
-    print(
-        f"{arguments.pack} is as it was built. Its picture on {backend.name}: {share:.2%} of the "
-        f"values differ by one level, {more:.2%} by more, at most {most:.0f}, mean {mean:.3f}."
-    )
+    print(f"{arguments.pack} is as it was built. {verdict}")
     return 0

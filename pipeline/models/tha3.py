@@ -1,29 +1,27 @@
-"""Model packs out of published weights: find the files, build the graphs, check, write.
-
-`convert` needs the extra `convert` (numpy and onnx); nothing that runs a session imports it.
-"""
+"""THA3's published weights into packs: find the five files, build the graphs, check, write."""
 
 import hashlib
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.backends import onnx_runtime
-from stages.backends.choice import Kind, open_backend
-from stages.backends.engine import Backend, BackendMissing
+from pipeline.models.conversion import (
+    Choice,
+    ConversionFailed,
+    Converted,
+    Step,
+    builder,
+    checking,
+    need_onnx,
+    replacing,
+)
+from stages.backends.engine import Backend
 from stages.chain import Chain
 from stages.networks import evaluation, pack, parameters
 from stages.networks.pack import EXISTING_FOLDERS, Manifest, Precision, Reference, Target
 from stages.networks.parameters import NETWORKS, STRUCTURES, State, Structure
-
-Step = Callable[[str], None]  # is told what is done next
 
 LICENCE = (
     "The weights' own. Those published with talking-head-anime-3-demo are by Pramook Khungurn, "
@@ -62,10 +60,6 @@ LIMITS: dict[Precision, dict[str, tuple[float, ...]]] = {
 FRAME_STEP = 32
 
 
-class ConversionFailed(ValueError):
-    """A conversion cannot be done or its result is wrong; the message says what and where."""
-
-
 class Weights(NamedTuple):
     """The five state dicts of one structure and the files they came from."""
 
@@ -74,74 +68,46 @@ class Weights(NamedTuple):
     states: dict[str, State]
 
 
-class Choice(NamedTuple):
-    """Which packs to make of the weights that are found."""
-
-    structures: tuple[Structure, ...] = STRUCTURES
-    precisions: tuple[Precision, ...] = ("fp32", "fp16")
-    target: Target | None = None  # None: cpu, and gpu for the layout of ezvtuber-rt
-    check: bool = True
-
-
-class Converted(NamedTuple):
-    """A pack that was written."""
-
-    folder: Path
-    errors: dict[str, list[float]]  # empty where nothing could be checked
-
-
-def convert_tha3(
+def convert(
     source: Path, destination: Path, choice: Choice | None = None, step: Step = lambda _: None
 ) -> list[Converted]:
-    """Make a pack for every structure found in `source`, in `destination`/tha3_<...>.
+    """Make the packs of every structure found in `source`.
 
-    Raises `ConversionFailed`, `WeightsMismatch` or the loader's `WeightsRejected`.
+    Ours are `destination`/tha3_<structure>_<precision>; in the other layout they are
+    `destination`/tha3/{seperable,standard}/<precision>, as ezvtuber-rt loads them. Raises
+    `ConversionFailed`, `WeightsMismatch` or the loader's `WeightsRejected`.
     """
     choice = choice or Choice()
-    _need_onnx()
+    need_onnx()
     written = []
-    for structure, folder in find_tha3(source, choice.structures).items():
+    for structure, folder in find_tha3(source, _structures(choice)).items():
         weights = load_tha3(folder, structure, step)
         expected = _expected(weights, choice, step)
         for precision in choice.precisions:
-            target = destination / f"tha3_{structure}_{precision}"
-            with replacing(target) as folder:
-                errors = _write_pack(
-                    folder, weights, precision, choice.target or "cpu", expected, step
-                )
-            written.append(Converted(target, errors))
+            if choice.layout == "ayatsuri":
+                target = destination / f"tha3_{structure}_{precision}"
+                write, form = _write_pack, choice.target or "cpu"
+            else:
+                target = destination / "tha3" / EXISTING_FOLDERS[structure] / precision
+                write, form = _write_existing, choice.target or "gpu"
+            with replacing(target) as new:
+                errors = write(new, weights, precision, form, expected, step)
+            written.append(Converted(target, errors, _verdict(errors)))
     return written
 
 
-def convert_tha3_existing(
-    source: Path, destination: Path, choice: Choice | None = None, step: Step = lambda _: None
-) -> list[Converted]:
-    """Write `destination`/tha3/{seperable,standard}/{fp32,fp16} as ezvtuber-rt loads them."""
-    from stages.networks import tha3_existing_layout as layout
+def _structures(choice: Choice) -> tuple[Structure, ...]:
+    return tuple(name for name in STRUCTURES if not choice.only or name in choice.only)
 
-    choice = choice or Choice()
-    _need_onnx()
-    written = []
-    for structure, folder in find_tha3(source, choice.structures).items():
-        weights = load_tha3(folder, structure, step)
-        expected = _expected(weights, choice, step)
-        for precision in choice.precisions:
-            target = destination / "tha3" / EXISTING_FOLDERS[structure] / precision
-            form = choice.target or "gpu"
-            errors: dict[str, list[float]] = {}
-            with replacing(target) as folder:
-                for name in layout.PARTS:
-                    step(f"{structure} {precision}: build {name}")
-                    graph = layout.build(name, weights.states, structure, precision, form)
-                    (folder / f"{name}.onnx").write_bytes(graph.model().SerializeToString())
-                if expected is not None:
-                    step(f"{structure} {precision}: check")
-                    frame = evaluation.bgra(expected.edited, down=True)
-                    with _checking(form) as backend:
-                        drawn = _draw(folder, backend)
-                    errors["frame"] = _judge("chained", drawn, frame, precision)
-            written.append(Converted(target, errors))
-    return written
+
+def _verdict(errors: dict[str, list[float]]) -> str:
+    if "frame" not in errors:
+        return ""
+    share, more, most, _mean = errors["frame"]
+    return (
+        f"picture held against NumPy: {share:.2%} of the values differ by one level, "
+        f"{more:.2%} by more, at most {most:.0f}"
+    )
 
 
 def find_tha3(source: Path, structures: tuple[Structure, ...]) -> dict[Structure, Path]:
@@ -185,8 +151,8 @@ def load_tha3(folder: Path, structure: Structure, step: Step = lambda _: None) -
     return Weights(structure, files, states)
 
 
-def check_pack(folder: Path, backend: Backend) -> list[float]:
-    """Hold a pack against the numbers in its manifest; return how far its frame is off.
+def check_pack(folder: Path, backend: Backend) -> str:
+    """Hold a pack against the numbers in its manifest; say how far its frame is off.
 
     Raises `PackRejected` for damaged graphs, `ConversionFailed` for wrong pictures.
     """
@@ -197,7 +163,11 @@ def check_pack(folder: Path, backend: Backend) -> list[float]:
     frame = _draw(folder, backend)
     expected = np.frombuffer(bytes.fromhex(manifest.reference.samples), np.uint8)
     sampled = frame[::FRAME_STEP, ::FRAME_STEP].reshape(-1)
-    return _judge("chained", sampled, expected, manifest.precision)
+    share, more, most, mean = _judge("chained", sampled, expected, manifest.precision)
+    return (
+        f"Its picture on {backend.name}: {share:.2%} of the values differ by one level, "
+        f"{more:.2%} by more, at most {most:.0f}, mean {mean:.3f}."
+    )
 
 
 def _expected(weights: Weights, choice: Choice, step: Step) -> evaluation.Evaluated | None:
@@ -216,6 +186,30 @@ def _draw(folder: Path, backend: Backend) -> NDArray[np.uint8]:
     frame = np.zeros((512, 512, 4), np.uint8)
     chain.draw(evaluation.sample_pose(), frame)
     return frame
+
+
+def _write_existing(
+    folder: Path,
+    weights: Weights,
+    precision: Precision,
+    target: Target,
+    expected: evaluation.Evaluated | None,
+    step: Step,
+) -> dict[str, list[float]]:
+    """Write the graphs as ezvtuber-rt cuts and names them; return how far their frame is off."""
+    from stages.networks import tha3_existing_layout as layout
+
+    for name in layout.PARTS:
+        step(f"{weights.structure} {precision}: build {name}")
+        graph = layout.build(name, weights.states, weights.structure, precision, target)
+        (folder / f"{name}.onnx").write_bytes(graph.model().SerializeToString())
+    if expected is None:
+        return {}
+    step(f"{weights.structure} {precision}: check")
+    frame = evaluation.bgra(expected.edited, down=True)
+    with checking(target) as backend:
+        drawn = _draw(folder, backend)
+    return {"frame": _judge("chained", drawn, frame, precision)}
 
 
 def _write_pack(
@@ -245,7 +239,7 @@ def _write_pack(
         precision=precision,
         rounding="nearest",
         target=target,
-        builder=f"ayatsuri {_version()}",
+        builder=builder(),
         licence=LICENCE,
         sources={path.name: pack.digest(path) for path in weights.files.values()},
         graphs=entries,
@@ -269,7 +263,7 @@ def _check(
     pose = evaluation.sample_pose()[None]
     known |= {name: pose[:, part] for name, part in pack.POSE_INPUTS.items()}
     errors: dict[str, list[float]] = {}
-    with _checking(target) as backend:
+    with checking(target) as backend:
         for entry in entries:
             step(f"{precision}: check {entry.name} on {backend.name}")
             engine = backend.load(folder / entry.file)
@@ -283,15 +277,6 @@ def _check(
                     engine.memory(name).read(made)
                     errors[name] = _judge(name, made, known[name], precision)
     return errors
-
-
-def _checking(target: Target) -> Backend:
-    # OpenVINO's instance normalisation is too inexact to judge graphs that leave it whole.
-    kind: Kind = "onnxruntime" if target == "gpu" and onnx_runtime.installed() else "auto"
-    try:
-        return open_backend(kind)
-    except BackendMissing as error:
-        raise ConversionFailed(f"nothing here can run the graphs to check them: {error}") from error
 
 
 def _judge(
@@ -326,31 +311,3 @@ def _structure_of(folder: Path, names: list[str]) -> Structure:
     if found is None:
         raise ConversionFailed(f"{path} belongs to none of the ten published networks")
     return found[1]
-
-
-def _version() -> str:
-    try:
-        return metadata.version("ayatsuri")
-    except metadata.PackageNotFoundError:  # run from a clone
-        return "of unknown version"
-
-
-def _need_onnx() -> None:
-    try:
-        import onnx  # noqa: F401
-    except ImportError as error:
-        raise ConversionFailed("conversion needs onnx: pip install 'ayatsuri[convert]'") from error
-
-
-@contextmanager
-def replacing(target: Path) -> Iterator[Path]:
-    """Give a new folder; it takes the place of `target` when the block ends well."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    new = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    try:
-        yield new
-        new.chmod(0o755)
-        shutil.rmtree(target, ignore_errors=True)
-        new.rename(target)
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
