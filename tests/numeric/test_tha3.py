@@ -343,3 +343,54 @@ def test_only_what_a_pose_touches_is_drawn_anew(
         afresh.set_picture(reference.picture)
         assert afresh.draw(reference.pose(case), again) == 4
         assert np.array_equal(frame, again), case
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("place", ["device", "host"])
+def test_frames_from_kept_results_are_the_same_to_the_bit(
+    reference: Reference,
+    backend: Backend,
+    tmp_path: Any,
+    place: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if reference.structure != "separable":
+        pytest.skip("the same code as for the separable structure, and slow")
+    if place == "host":  # results are copied where the device is not the processor
+        monkeypatch.setattr(backend, "device", "elsewhere:0")
+    pack = pack_of(reference, tmp_path, "cpu")
+    kept = Chain(pack, backend, cache_bytes=2**23, on_device=place == "device")
+    alone = Chain(pack, backend)
+    frame, expected = np.zeros((2, 512, 512, 4), np.uint8)
+    for chain in (kept, alone):
+        chain.set_picture(reference.picture)
+    cases = ["zeros", "face_only", "eyebrow_only", "zeros", "rotation_only", "face_only", "random"]
+    saved = 0
+    for case in [*cases, *reversed(cases)]:
+        parts = kept.draw(reference.pose(case), frame)
+        saved += alone.draw(reference.pose(case), expected) - parts
+        assert np.array_equal(frame, expected), case
+    assert saved > 5
+    assert kept.counts["face"].hits > alone.counts["face"].hits
+    assert kept.cached_bytes <= 2**23
+
+
+@pytest.mark.slow
+def test_resting_eyebrows_are_those_of_the_neutral_pose(
+    reference: Reference, backend: Backend, tmp_path: Any
+) -> None:
+    if reference.structure != "separable":
+        pytest.skip("the same code as for the separable structure, and slow")
+    pack = pack_of(reference, tmp_path, "cpu")
+    resting, moving = Chain(pack, backend, eyebrows=False), Chain(pack, backend)
+    pose = reference.pose("random").copy()
+    frame, expected = np.zeros((2, 512, 512, 4), np.uint8)
+    for chain in (resting, moving):
+        chain.set_picture(reference.picture)
+    resting.draw(pose, frame)
+    pose[:12] = 0
+    moving.draw(pose, expected)
+    assert np.array_equal(frame, expected)
+    pose[:12] = 0.5
+    assert resting.draw(pose, frame) == 1, "only the body is computed anew"
