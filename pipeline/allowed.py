@@ -21,7 +21,7 @@ def one_of(words: Iterable[str]) -> str:
 
 
 def file_rule(field_type: Any) -> str | None:
-    """Return "path" or "name or path" if the field names a file, else None."""
+    """Return "path", "name or path" or "folder" if the field names one, else None."""
     rule = extra(inspect.type_info(field_type)).get("file")
     return None if rule is None else str(rule)
 

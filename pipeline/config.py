@@ -202,12 +202,17 @@ class _Reader:
         values[str(path[-1])] = converted
 
     def _file(self, value: str, rule: str, path: KeyPath) -> str:
-        """Return the absolute path of a file named relative to the config, or a bare name as is."""
+        """Return the absolute path of what is named relative to the config, or a bare name as is.
+
+        A folder need not exist: it may be filled later.
+        """
         is_name = not Path(value).suffix and not re.search(r"[/\\]", value)
         if rule == "name or path" and is_name:
             return value
+        if rule == "folder" and not value:
+            return value
         found = (self._path.parent / Path(value).expanduser()).resolve()
-        if not found.is_file():
+        if rule != "folder" and not found.is_file():
             self._refuse(path, f"there is no file {found}", value)
         return str(found)
 

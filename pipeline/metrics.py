@@ -1,6 +1,6 @@
 """What is said of a running session: to tools, to subscribers, to the terminal."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pipeline.process import StageProcess
@@ -30,8 +30,20 @@ def stage_status(stage: StageProcess) -> dict[str, Any]:
         "lateness_ms": _quantiles(times.get("lateness")),
         "memory_mb": round(beat.memory_bytes / 1e6, 1) if beat else 0.0,
         "counters": dict(beat.counters) if beat else {},
+        "parts": _hit_shares(beat.counters) if beat else {},
         "last_error": stage.last_error if stage.restarts or stage.phase.value == "failed" else "",
     }
+
+
+def _hit_shares(counters: Mapping[str, int]) -> dict[str, float]:
+    """Return how much of what was wanted of each part of a network was at hand."""
+    shares = {}
+    for name, hits in counters.items():
+        part, _, event = name.rpartition("_")
+        wanted = hits + counters.get(f"{part}_misses", 0)
+        if part and event == "hits" and wanted:
+            shares[part] = round(hits / wanted, 4)
+    return shares
 
 
 def session_status(

@@ -1,6 +1,7 @@
 """What a core is asked for, and what callers give it: checked once, at the door."""
 
 import os
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -65,6 +66,10 @@ def check_options(options: CoreOptions) -> None:
         raise CoreError(
             f'model_version is "v3", "v4_student" or "builtin", not {options.model_version!r}'
         )
+    if not isinstance(options.device_id, int) or not 0 <= options.device_id < 64:
+        raise CoreError(f"device_id counts GPUs from 0, not {options.device_id!r}")
+    if options.model_dir is not None and not Path(options.model_dir).is_dir():
+        raise CoreError(f"model_dir: there is no folder {options.model_dir}")
     if options.cacher_db_path is not None and not os.fspath(options.cacher_db_path):
         raise CoreError("cacher_db_path is the path of a file, not an empty text")
 

@@ -1,36 +1,94 @@
 """From the arguments of `get_core` to a core: which poser, which stages, in which processes."""
 
+import json
+import logging
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+
+import msgspec
 
 from pipeline.core.arguments import CoreError, CoreOptions, check_options
-from pipeline.core.in_process import InProcessCore, Poser
+from pipeline.core.in_process import InProcessCore
 from pipeline.core.session import SessionCore
+from pipeline.topology import usable_cores
+from stages.avatar.options import AvatarOptions
+from stages.backends.choice import Kind, gpu_or_cpu
+from stages.backends.engine import BackendMissing
+from stages.networks.parameters import Structure
+
+log = logging.getLogger("ayatsuri")
 
 
 def build(options: CoreOptions) -> "InProcessCore | SessionCore":
     """Return the core for `options`. Raises `CoreError`."""
     check_options(options)
-    if options.model_version != "builtin":
-        raise CoreError(f'model_version="{options.model_version}" is not there yet: use "builtin"')
+    avatar = avatar_options(options)
     if options.processes:
-        return SessionCore(options, session_config(options))
-    return InProcessCore(options, _builtin)
+        return SessionCore(options, session_config(options, avatar))
+    from stages.avatar.poser import open_poser
+    from stages.stage import StartFailed
+
+    try:
+        return InProcessCore(options, open_poser(avatar, usable_cores()))
+    except StartFailed as error:
+        raise CoreError(str(error)) from error
 
 
-def _builtin(picture: Any) -> Poser:
-    from stages.avatar.warp import WarpPoser
+def avatar_options(options: CoreOptions) -> AvatarOptions:
+    """Return what the avatar stage is to be; say what stands in for a device that is not there."""
+    if options.model_version == "builtin":
+        return AvatarOptions()
+    if options.model_version != "v3":
+        raise CoreError(
+            f'model_version="{options.model_version}" is not there yet: use "v3" or "builtin"'
+        )
+    _check_weights(options)
+    return AvatarOptions(
+        poser="tha3",
+        stand_in=False,
+        models=str(Path(options.model_dir).absolute()) if options.model_dir else "",
+        structure="separable" if options.model_separable else "standard",
+        precision="fp16" if options.model_half else "fp32",
+        backend=_backend(options),
+        device_id=options.device_id,
+        eyebrows=options.model_use_eyebrow,
+        cache_gb=float(options.model_cache_size) if options.model_cache else 0.0,
+        cache_place="device" if options.model_vram_cache else "ram",
+    )
 
-    return WarpPoser(picture)
+
+def _check_weights(options: CoreOptions) -> None:
+    """Look for the pack here and now: a session would say so only once its processes run."""
+    from stages.networks.library import find_tha3, models_folder
+    from stages.networks.pack import PackRejected
+
+    models = Path(options.model_dir) if options.model_dir else models_folder()
+    structure: Structure = "separable" if options.model_separable else "standard"
+    try:
+        find_tha3(models, structure, "fp16" if options.model_half else "fp32")
+    except PackRejected as error:
+        raise CoreError(f'{error}; model_version="builtin" needs no weights') from error
 
 
-def session_config(options: CoreOptions) -> str:
+def _backend(options: CoreOptions) -> Kind:
+    try:
+        kind, name = gpu_or_cpu(directml_first=not options.use_tensorrt)
+    except BackendMissing as error:
+        raise CoreError(str(error)) from error
+    asked = "TensorRT" if options.use_tensorrt else "DirectML"
+    if kind != "directml" or options.use_tensorrt:
+        ignored = f"; device_id={options.device_id} means nothing to it" if kind == "auto" else ""
+        log.warning("get_core: %s is not here, %s is used instead%s", asked, name, ignored)
+    return kind
+
+
+def session_config(options: CoreOptions, avatar: AvatarOptions) -> str:
     """Return the config of a core's session as TOML."""
     stages = [_table("caller", "caller", {})]
     if options.use_cacher:
         cacher = {"quality": options.cacher_quality, "ram_gb": float(options.cacher_ram_size)}
         stages.append(_table("cacher", "cacher", cacher))
-    stages.append(_table("avatar", "avatar", {}))
+    stages.append(_table("avatar", "avatar", _changed(avatar)))
     if options.use_interpolation:
         interpolation = {
             "scale": options.interpolation_scale,
@@ -42,10 +100,18 @@ def session_config(options: CoreOptions) -> str:
     return "\n".join(stages)
 
 
+def _changed(options: msgspec.Struct) -> dict[str, object]:
+    """Return the options that are not at their defaults."""
+    defaults = type(options)()
+    return {
+        name: getattr(options, name)
+        for name in options.__struct_fields__
+        if getattr(options, name) != getattr(defaults, name)
+    }
+
+
 def _table(name: str, kind: str, options: Mapping[str, object]) -> str:
     lines = ["[[stages]]", f'name = "{name}"', f'kind = "{kind}"', "[stages.options]"]
-    lines += [
-        f'{key} = "{value}"' if isinstance(value, str) else f"{key} = {value}"
-        for key, value in options.items()
-    ]
+    # Strings, numbers and booleans of JSON are those of TOML.
+    lines += [f"{key} = {json.dumps(value)}" for key, value in options.items()]
     return "\n".join(lines) + "\n"

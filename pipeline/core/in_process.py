@@ -1,7 +1,6 @@
 """A core that does all its work in the calling process, one thing after the other."""
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,19 +14,13 @@ from pipeline.core.arguments import (
     checked_poses,
 )
 from stages.avatar.picture import digest
+from stages.avatar.poser import Poser
 from stages.cacher.codec import BlobRejected, Codec
 from stages.cacher.quantiser import Quantiser
 from stages.cacher.store import RamStore
 from stages.interpolation.flow import FlowInterpolator
 
 Image = NDArray[np.uint8]
-
-
-class Poser(Protocol):
-    """What draws the character."""
-
-    def render(self, pose: NDArray[np.float32], out: Image) -> None:
-        """Draw the character in a pose, (45,), into `out`, BGRA uint8 (512, 512, 4)."""
 
 
 class InProcessCore:
@@ -37,10 +30,10 @@ class InProcessCore:
     still there to interpolate from in the next.
     """
 
-    def __init__(self, options: CoreOptions, make_poser: Callable[[Image], Poser]) -> None:
+    def __init__(self, options: CoreOptions, poser: Poser) -> None:
         self._options = options
-        self._make_poser = make_poser
-        self._poser: Poser | None = None
+        self._poser: Poser | None = poser
+        self._has_image = False
         shape = (HEIGHT, WIDTH, 4)
         self._between = [np.zeros(shape, np.uint8) for _ in range(options.images - 1)]
         self._shown = [np.zeros(shape, np.uint8) for _ in range(2)]
@@ -55,10 +48,11 @@ class InProcessCore:
     def setImage(self, img: Any) -> None:  # noqa: N802 - the mission's name
         """Show the character in `img`, BGRA uint8 (512, 512, 4), from the next call on."""
         picture = checked_image(img)
-        poser = self._make_poser(picture)
-        self._poser = poser
+        poser = self._open()
+        poser.set_picture(picture)
+        self._has_image = True
         self._shown[0][:] = picture
-        self._look = digest(picture).to_bytes(8, "little")
+        self._look = digest(picture).to_bytes(8, "little") + poser.look
 
     def inference(self, pose: Any) -> list[Image]:
         """Return the pictures up to and with the one in `pose`: `interpolation_scale` of them.
@@ -66,10 +60,11 @@ class InProcessCore:
         They are BGRA uint8 (512, 512, 4) and valid until the next call.
         """
         poses = checked_poses(pose)
-        if self._poser is None:
+        poser = self._open()
+        if not self._has_image:
             raise CoreError("no picture yet: call setImage first")
         before, now = self._shown
-        self._draw(self._poser, poses[-1], now)
+        self._draw(poser, poses[-1], now)
         if self._flow is not None:
             parts = range(1, self._options.images)
             phases = [part / self._options.images for part in parts]
@@ -95,7 +90,14 @@ class InProcessCore:
 
     def close(self) -> None:
         """Give memory back; the core cannot be used afterwards."""
+        if self._poser is not None:
+            self._poser.close()
         self._poser, self._store = None, None
+
+    def _open(self) -> Poser:
+        if self._poser is None:
+            raise CoreError("the core is closed")
+        return self._poser
 
     def __enter__(self) -> "InProcessCore":
         return self

@@ -18,5 +18,35 @@ class AvatarOptions(Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tru
     """The character: the name of a shipped picture, or the path of a 512 x 512 PNG with alpha,
     relative to the config file."""
 
-    poser: Literal["warp"] = "warp"
-    """What moves the picture. `warp` needs neither weights nor a GPU."""
+    poser: Literal["warp", "tha3"] = "warp"
+    """What moves the picture. `warp` needs neither weights nor a GPU; `tha3` are the networks of
+    Talking Head Anime 3, whose weights docs/weights.md says how to get."""
+
+    stand_in: bool = True
+    """Run `warp` where weights or a back end are missing, and say so. `false`: do not start."""
+
+    models: Annotated[str, Meta(extra={"allowed": "the path of a folder", "file": "folder"})] = ""
+    """The folder with the model packs, or one pack. Left out: $AYATSURI_MODELS, or
+    `ayatsuri/models` in the user's folder for data."""
+
+    structure: Literal["separable", "standard"] = "separable"
+    """Which THA3 networks: `standard` takes about eight times the work."""
+
+    precision: Literal["fp32", "fp16"] = "fp32"
+    """Which packs. Half precision is for GPUs; a CPU computes in full precision anyway."""
+
+    backend: Literal["auto", "openvino", "onnxruntime", "cuda", "directml"] = "auto"
+    """What runs the networks. `auto`: the fastest for the CPU that is installed."""
+
+    device_id: Annotated[int, Meta(ge=0, le=63)] = 0
+    """Which GPU, where the back end is one for GPUs."""
+
+    eyebrows: bool = True
+    """`false` lets the eyebrows rest, for one network less."""
+
+    cache_gb: Annotated[float, Meta(ge=0.0, le=1024.0)] = 0.5
+    """Memory for what the networks made of brows and face, in gigabytes; beyond it the least
+    recently used result goes. 0 keeps the last one alone."""
+
+    cache_place: Literal["device", "ram"] = "device"
+    """Where that is kept: on the device of the networks, or in the host's memory."""

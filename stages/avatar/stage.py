@@ -1,10 +1,11 @@
 """The avatar: a pose in, a picture of the character in that pose out."""
 
 import hashlib
-from typing import ClassVar, Final
+from typing import ClassVar
 
 import cv2
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 
 from shm.clock import now_ns
@@ -12,12 +13,9 @@ from shm.frame import Flag, Stamp
 from stages.avatar.boxes import Box, FeaturesRejected, corrections_path, read_corrections
 from stages.avatar.options import AvatarOptions
 from stages.avatar.picture import PictureRejected, digest, load, resolve
-from stages.avatar.warp import WarpPoser
+from stages.avatar.poser import open_poser
 from stages.pose import neutral
 from stages.stage import CommandRefused, Rings, Stage, StartFailed
-
-# Part of the look: counted up when the poser draws differently, so that no cache shows old frames.
-_POSER_VERSION: Final = 2
 
 
 class Avatar(Stage):
@@ -29,21 +27,22 @@ class Avatar(Stage):
     def open(self) -> None:
         """Load the picture and draw it once."""
         cv2.setNumThreads(self.threads)
+        self._poser = open_poser(self.options, self.threads)
+        self.notes += self._poser.notes
         try:
-            path = resolve(self.options.picture)
-            self._show(load(path), read_corrections(corrections_path(path)))
+            picture, given = _read(self.options)
+            self._show(picture, given)
         except (PictureRejected, FeaturesRejected) as error:
             raise StartFailed(str(error)) from error
+        self._poser.render(neutral(), np.empty_like(picture))
 
     def _show(self, picture: NDArray[np.uint8], given: dict[str, Box]) -> None:
         """Pose another picture from now on; the first frame is marked as a new beginning.
 
         `given` are the boxes of the file beside the picture.
         """
-        poser = WarpPoser(picture, given)
-        poser.render(neutral(), np.empty_like(picture))
-        self._poser = poser
-        self._look = _look(digest(picture), self.options.poser, given)
+        self._poser.set_picture(picture, given)
+        self._look = _look(digest(picture), self._poser.look, given)
         self._flags = int(Flag.DISCONTINUITY)
 
     def begin(self, rings: Rings) -> None:
@@ -70,6 +69,7 @@ class Avatar(Stage):
         with self._ring.slot(stamp) as array:
             self._poser.render(np.frombuffer(stamp.pose, "<f4"), array)
         self._flags = 0
+        self.meter.counters.update(self._poser.counters())
 
     def _change(self) -> None:
         """Tell of another look, and show it at once: no pose may come while the session pauses."""
@@ -87,18 +87,29 @@ class Avatar(Stage):
 
     def set_options(self, options: AvatarOptions) -> None:
         """Take over another picture, or other corrections of the same."""
-        before, self.options = self.options, options
+        if structs.replace(options, picture=self.options.picture) != self.options:
+            raise CommandRefused("only the picture changes while the avatar runs: restart it")
         try:
-            path = resolve(options.picture)
-            self._show(load(path), read_corrections(corrections_path(path)))
+            self._show(*_read(options))
         except (PictureRejected, FeaturesRejected) as error:
-            self.options = before
             raise CommandRefused(str(error)) from error
+        self.options = options
         self._change()
 
+    def close(self) -> None:
+        """Give the networks' device back."""
+        if hasattr(self, "_poser"):
+            self._poser.close()
 
-def _look(picture_digest: int, poser: str, given: dict[str, Box]) -> int:
+
+def _read(options: AvatarOptions) -> tuple[NDArray[np.uint8], dict[str, Box]]:
+    """Return the picture of the options and the boxes of the file beside it."""
+    path = resolve(options.picture)
+    return load(path), read_corrections(corrections_path(path))
+
+
+def _look(picture_digest: int, poser: bytes, given: dict[str, Box]) -> int:
     """Return 64 bits for all that shapes the pixels besides the pose; never 0."""
     boxes = sorted((name, tuple(box)) for name, box in given.items())
-    shaping = f"{picture_digest:x} {poser} {_POSER_VERSION} {boxes}".encode()
+    shaping = f"{picture_digest:x} {poser.hex()} {boxes}".encode()
     return int.from_bytes(hashlib.blake2b(shaping, digest_size=8).digest(), "little") | 1

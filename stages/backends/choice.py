@@ -33,3 +33,20 @@ def _best_for_cpu() -> Literal["openvino", "onnxruntime"]:
     raise BackendMissing(
         "no back end is installed: pip install openvino (fastest on a CPU) or onnxruntime"
     )
+
+
+def gpu_or_cpu(*, directml_first: bool = False) -> tuple[Kind, str]:
+    """Return the back end for a GPU if there is one, else the best for the CPU, and its name.
+
+    Raises `BackendMissing` where nothing is installed.
+    """
+    found = onnx_runtime.providers() if onnx_runtime.installed() else ()
+    gpus: list[tuple[Kind, str, str]] = [
+        ("cuda", "CUDAExecutionProvider", "ONNX Runtime on CUDA"),
+        ("directml", "DmlExecutionProvider", "ONNX Runtime on DirectML"),
+    ]
+    for kind, provider, name in reversed(gpus) if directml_first else gpus:
+        if provider in found:
+            return kind, name
+    best = _best_for_cpu()
+    return "auto", {"openvino": "OpenVINO", "onnxruntime": "ONNX Runtime"}[best] + " on the CPU"

@@ -152,6 +152,13 @@ def installed() -> bool:
     return False
 
 
+def providers() -> tuple[str, ...]:
+    """Return the names of what the installed build can run on."""
+    import onnxruntime
+
+    return tuple(onnxruntime.get_available_providers())
+
+
 def _specs(nodes: list[Any]) -> dict[str, TensorSpec]:
     specs = {}
     for node in nodes:

@@ -31,6 +31,10 @@ def _lines(status: dict[str, Any], page: dict[str, int]) -> Iterator[str]:
         yield f"# TYPE ayatsuri_stage_{name} {kind}"
         for row in status["stages"]:
             yield f'ayatsuri_stage_{name}{{stage="{row["name"]}"}} {row[key]}'
+    yield "# TYPE ayatsuri_stage_events_total counter"
+    for row in status["stages"]:
+        for event, count in row["counters"].items():
+            yield f'ayatsuri_stage_events_total{{stage="{row["name"]}",event="{event}"}} {count}'
     yield "# TYPE ayatsuri_stage_memory_bytes gauge"
     for row in status["stages"]:
         memory = round(row["memory_mb"] * 1e6)

@@ -1,0 +1,78 @@
+"""Where model packs lie, and which of them is meant."""
+
+import hashlib
+import os
+import sys
+from pathlib import Path
+
+from stages.networks.pack import (
+    EXISTING_FOLDERS,
+    MANIFEST,
+    Pack,
+    PackRejected,
+    Precision,
+    digest,
+    open_pack,
+    read_manifest,
+)
+from stages.networks.parameters import Structure
+
+# Below a folder of models: our packs, and what programs on ezvtuber-rt have beside them.
+_PLACES = ("", "data", "data/models", "models")
+_PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16")
+
+
+class PackMissing(PackRejected):
+    """The pack that is wanted is nowhere; the message says how to get it."""
+
+
+def models_folder() -> Path:
+    """Return the folder that packs are looked for in if none is named; it need not exist.
+
+    $AYATSURI_MODELS, or `ayatsuri/models` in the user's folder for data.
+    """
+    if chosen := os.environ.get("AYATSURI_MODELS"):
+        return Path(chosen)
+    if sys.platform == "win32":
+        data = Path(os.environ.get("LOCALAPPDATA", Path.home()))
+    elif sys.platform == "darwin":
+        data = Path.home() / "Library" / "Application Support"
+    else:
+        data = Path(os.environ.get("XDG_DATA_HOME", Path.home() / ".local" / "share"))
+    return data / "ayatsuri" / "models"
+
+
+def find_tha3(models: Path, structure: Structure, precision: Precision) -> Pack:
+    """Open the THA3 pack of a folder, or the folder itself if it is one.
+
+    Only where there is none of this precision, one of the other is taken: `Pack.precision` tells.
+    Raises `PackMissing`, and `PackRejected` for one that is damaged.
+    """
+    if _is_pack(models):
+        return open_pack(models)
+    for wanted in (precision, *(other for other in _PRECISIONS if other != precision)):
+        for place in _PLACES:
+            for name in (
+                f"tha3_{structure}_{wanted}",
+                f"tha3/{EXISTING_FOLDERS[structure]}/{wanted}",
+            ):
+                folder = models / place / name
+                if _is_pack(folder):
+                    return open_pack(folder)
+    raise PackMissing(
+        f"no {structure} THA3 pack in {models}: get the published weights as docs/weights.md says, "
+        f"then `launcher.py models convert tha3 FOLDER '{models}'`"
+    )
+
+
+def look(pack: Pack) -> bytes:
+    """Return a digest of a pack's graphs: what else shapes the pixels than picture and pose."""
+    if pack.layout == "ayatsuri":
+        digests = [entry.sha256 for entry in read_manifest(pack.folder).graphs]
+    else:
+        digests = [digest(part.path) for part in pack.parts]
+    return hashlib.blake2b("".join(digests).encode(), digest_size=16).digest()
+
+
+def _is_pack(folder: Path) -> bool:
+    return (folder / MANIFEST).is_file() or (folder / "morpher.onnx").is_file()
