@@ -24,9 +24,8 @@ from benchmarks.report import machine, ratio, save, table
 from stages.backends.choice import Kind, open_backend
 from stages.backends.engine import Backend, BackendMissing
 from stages.chain import Chain
-from stages.networks import evaluation, pack, tha3
-from stages.networks.pack import GraphEntry, Manifest, Target
-from tests.tha3_reference import DATA, Reference
+from stages.networks import evaluation, pack
+from tests.tha3_reference import DATA, Reference, write_pack
 
 PACKAGES = ["numpy", "onnxruntime", "openvino", "onnx"]
 LIMIT = 0.72
@@ -34,31 +33,6 @@ CASE = "random"
 STAT = Path("/proc/stat")
 
 Work = Callable[[], object]
-
-
-def write_pack(reference: Reference, folder: Path, target: Target) -> Path:
-    """Write the four graphs for the seeded weights."""
-    folder.mkdir()
-    entries: list[GraphEntry] = []
-    for name, reach in tha3.REACHES.items():
-        graph = tha3.build(name, reference.states, reference.structure, "fp32", target)
-        model = graph.model()
-        (folder / f"{name}.onnx").write_bytes(model.SerializeToString())
-        entries.append(pack.entry_of(folder / f"{name}.onnx", name, reach, model))
-    manifest = Manifest(
-        format=pack.FORMAT,
-        model="tha3",
-        structure=reference.structure,
-        precision="fp32",
-        rounding="nearest",
-        target=target,
-        builder="benchmark",
-        licence="",
-        sources={},
-        graphs=entries,
-    )
-    pack.write_manifest(folder, manifest)
-    return folder
 
 
 class Ours:

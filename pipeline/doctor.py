@@ -21,6 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline import topology
+from stages.networks import library
 
 State = Literal["ok", "warn", "missing"]
 
@@ -52,7 +53,9 @@ def examine() -> list[Finding]:
         _jpeg,
         _gpus,
         _onnx_runtime,
+        _open_vino,
         _tensor_rt,
+        _models,
         _endpoint,
         _browser,
     )
@@ -255,6 +258,26 @@ def _onnx_runtime() -> Iterator[Finding]:
     version = _import_version("onnxruntime")
     names = ", ".join(name.removesuffix("ExecutionProvider") for name in providers)
     yield Finding("onnxruntime", "ok", f"{version}: {names}")
+
+
+def _open_vino() -> Iterator[Finding]:
+    try:
+        found = importlib.metadata.version("openvino")
+    except importlib.metadata.PackageNotFoundError:
+        mend = "the fastest for networks on a CPU: pip install ayatsuri[openvino]"
+        yield Finding("openvino", "warn", "not installed", mend)
+    else:
+        yield Finding("openvino", "ok", found)
+
+
+def _models() -> Iterator[Finding]:
+    folder = library.models_folder()
+    packs = [str(pack.relative_to(folder)) for pack in library.packs_in(folder)]
+    if packs:
+        yield Finding("models", "ok", f"{', '.join(packs)} in {folder}")
+    else:
+        mend = "only networks need any; docs/weights.md says where to get them"
+        yield Finding("models", "warn", f"none in {folder}", mend)
 
 
 def _tensor_rt() -> Iterator[Finding]:

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from stages.networks import pack, tha3
+from stages.networks.pack import GraphEntry, Manifest, Rounding, Target
 from stages.networks.parameters import NETWORKS
 from tests.seeded import seeded_image, seeded_state_dict
 
@@ -59,3 +61,30 @@ class Reference:
         """The pixels of a frame, (512, 512, 4), that were stored."""
         places = self.arrays["index/u8_512"]
         return frame[places[:, None], places[None, :]]
+
+
+def write_pack(
+    reference: Reference, folder: Path, target: Target = "cpu", rounding: Rounding = "nearest"
+) -> Path:
+    """Write the four graphs of the seeded weights as a pack of single precision."""
+    folder.mkdir(parents=True)
+    entries: list[GraphEntry] = []
+    for name, reach in tha3.REACHES.items():
+        graph = tha3.build(name, reference.states, reference.structure, "fp32", target, rounding)
+        model = graph.model()
+        (folder / f"{name}.onnx").write_bytes(model.SerializeToString())
+        entries.append(pack.entry_of(folder / f"{name}.onnx", name, reach, model))
+    manifest = Manifest(
+        format=pack.FORMAT,
+        model="tha3",
+        structure=reference.structure,
+        precision="fp32",
+        rounding=rounding,
+        target=target,
+        builder="tests",
+        licence="",
+        sources={},
+        graphs=entries,
+    )
+    pack.write_manifest(folder, manifest)
+    return folder

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.models import FAMILIES, family
+from stages.networks.library import models_folder
 
 EXIT_MODELS = 5
 
@@ -23,7 +24,13 @@ def add(commands: Any) -> None:
     convert.set_defaults(run=_convert)
     convert.add_argument("model", choices=list(FAMILIES), help="which model the weights are of")
     convert.add_argument("source", type=Path, help="the folder with the published files")
-    convert.add_argument("destination", type=Path, help="where the packs go, a folder for each")
+    convert.add_argument(
+        "destination",
+        type=Path,
+        nargs="?",
+        default=models_folder(),
+        help=f"where the packs go, a folder for each (default: {models_folder()})",
+    )
     variants = "; ".join(f"{name}: {', '.join(names)}" for name, names in FAMILIES.items() if names)
     convert.add_argument("--only", metavar="VARIANT", help=f"only this one ({variants})")
     convert.add_argument("--precision", choices=["fp32", "fp16"], help="only this one")

@@ -65,6 +65,12 @@ def find_tha3(models: Path, structure: Structure, precision: Precision) -> Pack:
     )
 
 
+def packs_in(models: Path) -> list[Path]:
+    """Return the folders of all packs of a folder of models, sorted; empty if it does not exist."""
+    found = {path.parent for name in (MANIFEST, "morpher.onnx") for path in models.rglob(name)}
+    return sorted(found)
+
+
 def look(pack: Pack) -> bytes:
     """Return a digest of a pack's graphs: what else shapes the pixels than picture and pose."""
     if pack.layout == "ayatsuri":

@@ -26,9 +26,9 @@ from stages.networks import (
 )
 from stages.networks.graph import Graph
 from stages.networks.layers import box, paste
-from stages.networks.pack import POSE_INPUTS, Pack, Part
+from stages.networks.pack import POSE_INPUTS, Pack, open_pack
 from stages.networks.pictures import doubled, from_bgra, halved
-from tests.tha3_reference import Reference
+from tests.tha3_reference import Reference, write_pack
 
 # Mean and maximum of the absolute error.
 LAYERS = (6e-6, 6e-5)
@@ -207,16 +207,7 @@ def pose_inputs(pose: np.ndarray) -> dict[str, np.ndarray]:
 
 def pack_of(reference: Reference, folder: Any, target: Any, rounding: Any = "nearest") -> Pack:
     """Write the four graphs of a pack."""
-    parts = []
-    for name, reach in tha3.REACHES.items():
-        graph = tha3.build(name, reference.states, reference.structure, "fp32", target, rounding)
-        model = graph.model()
-        path = folder / f"{name}.onnx"
-        path.write_bytes(model.SerializeToString())
-        inputs = {value.name: value.name for value in model.graph.input}
-        outputs = {value.name: value.name for value in model.graph.output}
-        parts.append(Part(name, path, reach, inputs, outputs))
-    return Pack(folder, "ayatsuri", reference.structure, "fp32", tuple(parts), True)
+    return open_pack(write_pack(reference, folder / "pack", target, rounding))
 
 
 @pytest.mark.slow
