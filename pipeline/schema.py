@@ -93,8 +93,8 @@ class StageConfig(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True)
     """As `supervisor.hang_timeout_s`, for this stage alone."""
 
     threads: Threads | None = None
-    """Threads its numeric libraries may use. Left out: one, and for an avatar the cores that are
-    left."""
+    """Threads its numeric libraries may use. Left out: one; for an avatar the cores that are left,
+    or all of them where it runs networks."""
 
     options: Struct = field(default_factory=Struct)
     """What its kind defines; see below."""

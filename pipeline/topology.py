@@ -186,7 +186,11 @@ def _rings(session: str, node: Node) -> Iterator[RingPlan]:
 
 
 def _share(stages: Sequence[StageConfig], cores: int) -> list[int]:
-    """Share the cores: what a stage asks for, else one; the avatars among them get what is left."""
+    """Share the cores: what a stage asks for, else one; the avatars among them get what is left.
+
+    An avatar that runs networks gets all of them: what works beside it takes little, and with a
+    thread less its frames would take half as long again.
+    """
     shares = [stage.threads or 1 for stage in stages]
     hungry = [
         index
@@ -195,7 +199,10 @@ def _share(stages: Sequence[StageConfig], cores: int) -> list[int]:
     ]
     left = max(0, cores - sum(shares))
     for turn, index in enumerate(hungry):
-        shares[index] += (left + turn) // len(hungry)
+        if getattr(stages[index].options, "runs_networks", False):
+            shares[index] = max(1, cores // len(hungry))
+        else:
+            shares[index] += (left + turn) // len(hungry)
     return shares
 
 

@@ -1,5 +1,6 @@
 """A core that does all its work in the calling process, one thing after the other."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -87,6 +88,14 @@ class InProcessCore:
         # What is drawn is the rounded pose, so that a hit and a miss show the same picture.
         poser.render(self._quantiser.quantise(pose), out)
         self._store.put(key, self._codec.encode(out))
+
+    def counters(self) -> Mapping[str, int]:
+        """Return how often pictures and results of networks were at hand, and how often not."""
+        counted = dict(self._open().counters())
+        if self._store is not None:
+            found = self._store.statistics()
+            counted |= {"hits": found.hits, "misses": found.misses}
+        return counted
 
     def close(self) -> None:
         """Give memory back; the core cannot be used afterwards."""

@@ -50,3 +50,8 @@ class AvatarOptions(Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tru
 
     cache_place: Literal["device", "ram"] = "device"
     """Where that is kept: on the device of the networks, or in the host's memory."""
+
+    @property
+    def runs_networks(self) -> bool:
+        """Whether it can use many cores at once."""
+        return self.poser != "warp"

@@ -163,6 +163,12 @@ def test_avatar_gets_the_cores_that_are_left(compose, head, avatar, expected):
     assert [plan.threads for plan in compose(GATE, head, avatar=avatar).stages] == expected
 
 
+def test_avatar_that_runs_networks_gets_every_core(compose):
+    head = "[supervisor]\nthreads = 2\n"
+    found = compose(GATE, head, avatar='options.poser = "tha3"')
+    assert [plan.threads for plan in found.stages] == [1, 1, 2, 1]
+
+
 def test_avatars_share_the_cores_that_are_left(compose):
     head = '[session]\noutput = "a"\n[supervisor]\nthreads = 8\n'
     found = compose("ingest a:avatar b:avatar<ingest", head)
