@@ -68,6 +68,8 @@ def summary(status: dict[str, Any]) -> str:
         parts.append(f"age {age['p50']:.1f} / {age['p99']:.1f} ms (p50 / p99)")
     if cache["hit_share"] is not None:
         parts.append(f"cache {cache['hit_share']:.0%} of {cache['hits'] + cache['misses']}")
+    for row in status["stages"]:
+        parts += [f"{part} kept {share:.0%}" for part, share in row["parts"].items()]
     memory = status["launcher_memory_mb"] + sum(row["memory_mb"] for row in status["stages"])
     parts.append(f"{memory:.0f} MB")
     restarts = sum(row["restarts"] for row in status["stages"])

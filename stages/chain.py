@@ -58,7 +58,7 @@ class Chain:
 
     @property
     def counts(self) -> dict[str, Counts]:
-        """How often a part's result was wanted and at hand, and wanted and not, by part."""
+        """How often the result for eyebrows and face was wanted and at hand, and wanted and not."""
         return self._results.counts
 
     @property
@@ -116,9 +116,9 @@ class Chain:
             fresh = self._fresh.get(index) == key
             self._fresh[index] = key
             return fresh
-        result = self._results.get(part.name, key)
+        result = self._results.get(part.reach, key)
         at_hand = result is not None
-        self._show(index, result or self._results.place(part.name, key), at_hand)
+        self._show(index, result or self._results.place(part.reach, key), at_hand)
         return at_hand
 
     def _show(self, index: int, result: Result, filled: bool) -> None:
@@ -155,7 +155,7 @@ class Chain:
 
     def _cache(self, budget: int) -> ResultCache:
         specs: dict[str, Specs] = {
-            part.name: {
+            part.reach: {
                 value: engine.outputs[name]
                 for value, name in part.outputs.items()
                 if any(self._readers(value))

@@ -159,7 +159,7 @@ def test_session_draws_with_tha3_and_tells_what_it_kept(models, reference, tmp_p
     with running_session(*(f"stages.avatar.options.{option}" for option in options)) as session:
         assert "THA3 separable fp32 on" in session.log
         parts = session.stage("avatar")["parts"]
-        assert set(parts) == {"combiner", "face"}
+        assert set(parts) == {"eyebrows", "face"}
 
 
 def test_session_without_weights_says_how_to_get_them_and_moves(tmp_path):
