@@ -74,6 +74,56 @@ def test_quality_100_keeps_every_bit_also_under_alpha_0(jpeg: JpegBinding) -> No
     assert np.array_equal(round_trip(Codec(100, jpeg), frame), frame)
 
 
+@st.composite
+def frames(draw: st.DrawFn) -> NDArray[np.uint8]:
+    """Noise in a box somewhere in a frame, the rest empty; some of it transparent."""
+    height, width = draw(st.integers(1, 40)), draw(st.integers(1, 40))
+    top, left = draw(st.integers(0, height)), draw(st.integers(0, width))
+    bottom, right = draw(st.integers(top, height)), draw(st.integers(left, width))
+    frame = np.zeros((height, width, 4), np.uint8)
+    inside = frame[top:bottom, left:right]
+    chance = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    inside[:] = chance.integers(0, 256, inside.shape)
+    inside[..., 3][chance.random(inside.shape[:2]) < draw(st.floats(0, 1))] = 0
+    return frame
+
+
+@given(frame=frames())
+@settings(max_examples=150, deadline=None)
+def test_any_frame_is_lossless_at_100_and_keeps_its_alpha_within_3_below(
+    frame: NDArray[np.uint8],
+) -> None:
+    assert np.array_equal(round_trip(LOSSLESS, frame), frame)
+    out = round_trip(READER, frame)
+    assert np.abs(out[..., 3].astype(int) - frame[..., 3]).max() <= 3
+    assert not out[out[..., 3] == 0].any()
+
+
+def test_the_ground_around_a_lossless_picture_costs_nothing() -> None:
+    inside = np.random.default_rng(3).integers(1, 256, (40, 40, 4)).astype(np.uint8)
+    frame = np.zeros((512, 512, 4), np.uint8)
+    frame[200:240, 300:340] = inside
+    assert len(LOSSLESS.encode(frame)) == len(LOSSLESS.encode(inside))
+
+
+# Mean error over all pixels within 2 of the ground: a dark fringe would be below 0 and a bright one
+# above; measured within 0.55 on eight real frames and two drawn ones, at 70 to 95.
+@pytest.mark.parametrize("quality", [70, 85, 95])
+@pytest.mark.parametrize("ground", [(0, 0, 0), (128, 128, 128), (255, 255, 255), (0, 255, 0)])
+def test_edges_have_no_fringe_over_any_ground(quality: int, ground: tuple[int, int, int]) -> None:
+    frame = figure()
+    out = round_trip(Codec(quality), frame)
+    outside = (frame[..., 3] == 0).astype(np.uint8)
+    rim = (cv2.dilate(outside, np.ones((5, 5), np.uint8)) > 0) & (outside == 0)
+    error = over(out, ground)[rim] - over(frame, ground)[rim]
+    assert abs(error.mean()) < 1.0
+
+
+def over(frame: NDArray[np.uint8], ground: tuple[int, int, int]) -> NDArray[np.float64]:
+    alpha = frame[..., 3:] / 255
+    return np.asarray(frame[..., :3] * alpha + np.array(ground) * (1 - alpha))
+
+
 def test_quality_0_counts_as_1() -> None:
     assert Codec(0).encode(figure()) == Codec(1).encode(figure())
 
@@ -143,13 +193,14 @@ def test_a_blob_cut_short_is_found(kept: float) -> None:
 
 
 READER = Codec(90)
+LOSSLESS = Codec(100)
 BLOBS = [Codec(quality).encode(figure()) for quality in (90, 100)]
 
 
 @pytest.mark.parametrize(
     "changes",
     [
-        {"version": 2},
+        {"version": 3},
         {"kind": 9},
         {"left": 400},
         {"width": 0},
@@ -225,6 +276,16 @@ def test_without_any_package_the_message_says_what_to_install(
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(NoJpegBinding, match="pip install simplejpeg"):
         open_jpeg()
+
+
+@pytest.mark.skipif(not REAL_FRAMES.is_dir(), reason="runs where the shared frames lie")
+def test_lossless_real_frames_take_three_quarters_of_what_zstd_takes_alone() -> None:
+    paths = sorted(REAL_FRAMES.glob("*.png"))
+    frames = [cv2.imread(str(path), cv2.IMREAD_UNCHANGED) for path in paths]
+    assert all(np.array_equal(round_trip(LOSSLESS, frame), frame) for frame in frames)
+    plain = zstandard.ZstdCompressor(level=1)
+    alone = sum(len(plain.compress(frame.data)) for frame in frames)
+    assert sum(len(LOSSLESS.encode(frame)) for frame in frames) < 0.75 * alone
 
 
 @pytest.mark.skipif(not REAL_FRAMES.is_dir(), reason="runs where the shared frames lie")
