@@ -1,7 +1,7 @@
 """Blobs in memory, the least recently used evicted first, never above a budget of bytes."""
 
 from collections import OrderedDict
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 # What an entry costs besides the bytes of key and blob: two bytes objects (33 each), the order's
 # link and the table's slot. tracemalloc, CPython 3.11, 1 000 to 120 000 entries: 137 to 182, the
@@ -19,10 +19,43 @@ class Statistics(NamedTuple):
     entries: int
     used_bytes: int
     budget_bytes: int
+    unwritten: int = 0  # blobs that a database dropped because its writer could not keep up
+
+
+class Store(Protocol):
+    """Keeps blobs by key within a budget, and forgets those that were used longest ago.
+
+    For one thread. Nothing here raises for want of space or because a disk fails: `trouble` then
+    says it in one sentence, and what cannot be kept is not found again.
+    """
+
+    @property
+    def trouble(self) -> str | None:
+        """What keeps it from storing at the moment."""
+
+    def __contains__(self, key: bytes) -> bool:
+        """Whether `key` is kept; counts as neither hit nor use."""
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return the blob and make it the most recently used; None, counted as a miss, if none."""
+
+    def put(self, key: bytes, blob: bytes) -> bool:
+        """Keep `blob` instead of any before it under `key`; False if it is not kept."""
+
+    def remove(self, key: bytes) -> None:
+        """Forget `key`, if it is there: for a blob found damaged. Not counted as an eviction."""
+
+    def statistics(self) -> Statistics:
+        """The counts so far."""
+
+    def close(self) -> None:
+        """Write what is still to be written, and let the memory go."""
 
 
 class RamStore:
     """Keeps blobs by key. Every call takes the same time at any size. For one thread."""
+
+    trouble: None = None
 
     def __init__(self, budget_bytes: int) -> None:
         """Keys, blobs and `ENTRY_OVERHEAD_BYTES` per entry together stay within the budget."""
@@ -80,6 +113,11 @@ class RamStore:
         blob = self._blobs.pop(key, None)
         if blob is not None:
             self._used_bytes -= _cost(key, blob)
+
+    def close(self) -> None:
+        """Let the memory go."""
+        self._blobs.clear()
+        self._used_bytes = 0
 
     def statistics(self) -> Statistics:
         """The counts so far."""
