@@ -21,7 +21,10 @@ def one_of(words: Iterable[str]) -> str:
 
 
 def file_rule(field_type: Any) -> str | None:
-    """Return "path", "name or path" or "folder" if the field names one, else None."""
+    """Return how a field names a file or folder, None if it names none.
+
+    "path", "name or path", "to be made" for a file in a folder that is there, or "folder".
+    """
     rule = extra(inspect.type_info(field_type)).get("file")
     return None if rule is None else str(rule)
 

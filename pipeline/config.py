@@ -212,7 +212,10 @@ class _Reader:
         if rule == "folder" and not value:
             return value
         found = (self._path.parent / Path(value).expanduser()).resolve()
-        if rule != "folder" and not found.is_file():
+        if rule == "to be made":
+            if not found.parent.is_dir():
+                self._refuse(path, f"there is no folder {found.parent}", value)
+        elif rule != "folder" and not found.is_file():
             self._refuse(path, f"there is no file {found}", value)
         return str(found)
 

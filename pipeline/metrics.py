@@ -6,6 +6,8 @@ from typing import Any
 from pipeline.process import StageProcess
 from pipeline.topology import Topology
 
+_TIMES_OF_ALL = ("hop", "age", "work", "lateness")
+
 
 def _quantiles(times: tuple[float, float] | None) -> dict[str, float] | None:
     return {"p50": round(times[0], 3), "p99": round(times[1], 3)} if times else None
@@ -28,6 +30,7 @@ def stage_status(stage: StageProcess) -> dict[str, Any]:
         "age_ms": _quantiles(times.get("age")),
         "work_ms": _quantiles(times.get("work")),
         "lateness_ms": _quantiles(times.get("lateness")),
+        "times_ms": {n: _quantiles(t) for n, t in times.items() if n not in _TIMES_OF_ALL},
         "memory_mb": round(beat.memory_bytes / 1e6, 1) if beat else 0.0,
         "counters": dict(beat.counters) if beat else {},
         "parts": _hit_shares(beat.counters) if beat else {},
@@ -59,8 +62,11 @@ def session_status(
     """
     rows = [stage_status(stage) for stage in stages]
     output = next(row for row in rows if row["name"] == topology.output_stage)
-    hits = sum(row["counters"].get("hits", 0) for row in rows)
-    misses = sum(row["counters"].get("misses", 0) for row in rows)
+    counts = {
+        name: sum(row["counters"].get(name, 0) for row in rows if row["kind"] == "cacher")
+        for name in ("hits", "misses", "stale", "entries", "bytes", "evictions")
+    }
+    looked_up = counts["hits"] + counts["misses"]
     states = {row["state"] for row in rows if not (row["optional"] and row["state"] == "failed")}
     return {
         "session": topology.session,
@@ -74,9 +80,8 @@ def session_status(
         "rate_hz": output["rate_hz"],
         "age_ms": output["age_ms"] or {"p50": None, "p99": None},
         "cache": {
-            "hits": hits,
-            "misses": misses,
-            "hit_share": round(hits / (hits + misses), 4) if hits + misses else None,
+            **counts,
+            "hit_share": round(counts["hits"] / looked_up, 4) if looked_up else None,
         },
         "malformed": malformed,
         "launcher_memory_mb": round(memory_bytes / 1e6, 1),

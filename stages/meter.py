@@ -43,6 +43,7 @@ class Meter:
         self.age = Span()  # published here minus captured
         self.work = Span()  # what the stage itself took for a frame
         self.lateness = Span()  # published minus due, where a stage paces
+        self.others: dict[str, Span] = {}  # of one kind of stage alone
         self._reported_ns = now_ns()
         self._reported_out = 0
 
@@ -65,6 +66,7 @@ class Meter:
         rate = (out - self._reported_out) / seconds
         self._reported_ns, self._reported_out = now, out
         spans = {"hop": self.hop, "age": self.age, "work": self.work, "lateness": self.lateness}
+        spans |= self.others
         times = {name: span.quantiles_ms() for name, span in spans.items()}
         return Beat(
             stage=stage,

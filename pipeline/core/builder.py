@@ -2,8 +2,11 @@
 
 import json
 import logging
+import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -14,7 +17,11 @@ from pipeline.topology import usable_cores
 from stages.avatar.options import AvatarOptions
 from stages.backends.choice import Kind, gpu_or_cpu
 from stages.backends.engine import BackendMissing
+from stages.cacher.options import CacherOptions
 from stages.networks.parameters import Structure
+
+# Programs round the poses that they give by themselves; here only noise is to be told from motion.
+_LEVELS: Final = 1000
 
 log = logging.getLogger("ayatsuri")
 
@@ -29,9 +36,10 @@ def build(options: CoreOptions) -> "InProcessCore | SessionCore":
     from stages.stage import StartFailed
 
     try:
-        return InProcessCore(options, open_poser(avatar, usable_cores()))
+        poser = open_poser(avatar, usable_cores())
     except StartFailed as error:
         raise CoreError(str(error)) from error
+    return InProcessCore(options, cacher_options(options), poser)
 
 
 def avatar_options(options: CoreOptions) -> AvatarOptions:
@@ -82,12 +90,47 @@ def _backend(options: CoreOptions) -> Kind:
     return kind
 
 
+def cacher_options(options: CoreOptions) -> CacherOptions:
+    """Return the cacher's options for a core's. Raises `CoreError`."""
+    return CacherOptions(
+        levels=_LEVELS,
+        quality=options.cacher_quality,
+        ram_gb=float(options.cacher_ram_size),
+        database=_database(options) if options.cacher_on_database else None,
+    )
+
+
+def _database(options: CoreOptions) -> str:
+    """The path of the database: the one given, or one among the user's caches."""
+    if options.cacher_db_path is not None:
+        path = Path(options.cacher_db_path).expanduser().resolve()
+        if not path.parent.is_dir():
+            raise CoreError(f"cacher_db_path is in a folder that is not there: {path.parent}")
+        return str(path)
+    folder = _user_caches() / "ayatsuri"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CoreError(
+            f"no folder for the database at {folder} ({error.strerror}): set cacher_db_path"
+        ) from error
+    return str(folder / "frames.db")
+
+
+def _user_caches() -> Path:
+    """Where programs keep what they can make again."""
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+
 def session_config(options: CoreOptions, avatar: AvatarOptions) -> str:
     """Return the config of a core's session as TOML."""
     stages = [_table("caller", "caller", {})]
     if options.use_cacher:
-        cacher = {"quality": options.cacher_quality, "ram_gb": float(options.cacher_ram_size)}
-        stages.append(_table("cacher", "cacher", cacher))
+        stages.append(_table("cacher", "cacher", _changed(cacher_options(options))))
     stages.append(_table("avatar", "avatar", _changed(avatar)))
     if options.use_interpolation:
         interpolation = {

@@ -1,6 +1,6 @@
 """A core that does all its work in the calling process, one thing after the other."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,14 +14,17 @@ from pipeline.core.arguments import (
     checked_image,
     checked_poses,
 )
-from stages.avatar.picture import digest
+from pipeline.core.pictures import Pictures
+from stages.avatar.look import look_of
 from stages.avatar.poser import Poser
-from stages.cacher.codec import BlobRejected, Codec
-from stages.cacher.quantiser import Quantiser
-from stages.cacher.store import RamStore
+from stages.cacher.database_file import DatabaseRejected
+from stages.cacher.gaps import gaps
+from stages.cacher.key import Maker
+from stages.cacher.options import CacherOptions
 from stages.interpolation.flow import FlowInterpolator
 
 Image = NDArray[np.uint8]
+Pose = NDArray[np.float32]
 
 
 class InProcessCore:
@@ -31,20 +34,20 @@ class InProcessCore:
     still there to interpolate from in the next.
     """
 
-    def __init__(self, options: CoreOptions, poser: Poser) -> None:
+    def __init__(self, options: CoreOptions, cacher: CacherOptions, poser: Poser) -> None:
         self._options = options
         self._poser: Poser | None = poser
         self._has_image = False
         shape = (HEIGHT, WIDTH, 4)
         self._between = [np.zeros(shape, np.uint8) for _ in range(options.images - 1)]
         self._shown = [np.zeros(shape, np.uint8) for _ in range(2)]
-        self._look = b""
         self._flow = FlowInterpolator(HEIGHT, WIDTH) if options.images > 1 else None
-        self._store: RamStore | None = None
+        self._kept: Pictures | None = None
         if options.use_cacher:
-            self._quantiser = Quantiser()
-            self._codec = Codec(options.cacher_quality)
-            self._store = RamStore(int(options.cacher_ram_size * 2**30))
+            try:
+                self._kept = Pictures(cacher)
+            except DatabaseRejected as error:
+                raise CoreError(str(error)) from error
 
     def setImage(self, img: Any) -> None:  # noqa: N802 - the mission's name
         """Show the character in `img`, BGRA uint8 (512, 512, 4), from the next call on."""
@@ -53,12 +56,14 @@ class InProcessCore:
         poser.set_picture(picture)
         self._has_image = True
         self._shown[0][:] = picture
-        self._look = digest(picture).to_bytes(8, "little") + poser.look
+        if self._kept is not None:
+            self._kept.look = look_of(picture, poser.look, {})
 
     def inference(self, pose: Any) -> list[Image]:
         """Return the pictures up to and with the one in `pose`: `interpolation_scale` of them.
 
-        They are BGRA uint8 (512, 512, 4) and valid until the next call.
+        They are BGRA uint8 (512, 512, 4) and valid until the next call. Given a list of as many
+        poses as pictures, those in between are stored, and found, under their own poses.
         """
         poses = checked_poses(pose)
         poser = self._open()
@@ -66,34 +71,50 @@ class InProcessCore:
             raise CoreError("no picture yet: call setImage first")
         before, now = self._shown
         self._draw(poser, poses[-1], now)
-        if self._flow is not None:
-            parts = range(1, self._options.images)
-            phases = [part / self._options.images for part in parts]
-            self._flow.between(before, now, phases, self._between)
+        row = [before, *self._between, now]
+        between = poses[:-1] if len(poses) == self._options.images else []
+        self._fill(row, between)
         self._shown.reverse()
-        return [*self._between, now]
+        return row[1:]
 
-    def _draw(self, poser: Poser, pose: NDArray[np.float32], out: Image) -> None:
-        if self._store is None:
+    def _draw(self, poser: Poser, pose: Pose, out: Image) -> None:
+        if self._kept is None:
             poser.render(pose, out)
             return
-        key = self._quantiser.key(pose) + self._look
-        blob = self._store.get(key)
-        if blob is not None:
-            try:
-                self._codec.decode(blob, out)
-                return
-            except BlobRejected:
-                self._store.remove(key)
         # What is drawn is the rounded pose, so that a hit and a miss show the same picture.
-        poser.render(self._quantiser.quantise(pose), out)
-        self._store.put(key, self._codec.encode(out))
+        pose = self._kept.rounded(pose)
+        if not self._kept.show(pose, out):
+            poser.render(pose, out)
+            self._kept.keep(pose, out)
+
+    def _fill(self, row: Sequence[Image], poses: Sequence[Pose]) -> None:
+        """Show what of a row's inner pictures is stored, and make the others between these.
+
+        `poses` are those of the inner pictures; without them nothing is stored.
+        """
+        if self._flow is None:
+            return
+        kept = self._kept
+        if kept is None or not poses:
+            inner = [False] * (len(row) - 2)
+        else:
+            poses = [kept.rounded(pose) for pose in poses]
+            inner = [
+                kept.show(pose, picture) or kept.show(pose, picture, Maker.INTERPOLATION)
+                for pose, picture in zip(poses, row[1:-1], strict=True)
+            ]
+        for gap in gaps([True, *inner, True]):
+            outs = row[gap.first : gap.last + 1]
+            self._flow.between(row[gap.first - 1], row[gap.last + 1], gap.phases, outs)
+            if kept is not None and poses:
+                for pose, picture in zip(poses[gap.first - 1 : gap.last], outs, strict=True):
+                    kept.keep(pose, picture, Maker.INTERPOLATION)
 
     def counters(self) -> Mapping[str, int]:
         """Return how often pictures and results of networks were at hand, and how often not."""
         counted = dict(self._open().counters())
-        if self._store is not None:
-            found = self._store.statistics()
+        if self._kept is not None:
+            found = self._kept.statistics()
             counted |= {"hits": found.hits, "misses": found.misses}
         return counted
 
@@ -101,7 +122,10 @@ class InProcessCore:
         """Give memory back; the core cannot be used afterwards."""
         if self._poser is not None:
             self._poser.close()
-        self._poser, self._store = None, None
+            self._poser = None
+        if self._kept is not None:
+            self._kept.close()
+            self._kept = None
 
     def _open(self) -> Poser:
         if self._poser is None:

@@ -1,6 +1,5 @@
 """The avatar: a pose in, a picture of the character in that pose out."""
 
-import hashlib
 from typing import ClassVar
 
 import cv2
@@ -11,8 +10,9 @@ from numpy.typing import NDArray
 from shm.clock import now_ns
 from shm.frame import Flag, Stamp
 from stages.avatar.boxes import Box, FeaturesRejected, corrections_path, read_corrections
+from stages.avatar.look import look_of
 from stages.avatar.options import AvatarOptions
-from stages.avatar.picture import PictureRejected, digest, load, resolve
+from stages.avatar.picture import PictureRejected, load, resolve
 from stages.avatar.poser import open_poser
 from stages.pose import neutral
 from stages.stage import CommandRefused, Rings, Stage, StartFailed
@@ -42,7 +42,7 @@ class Avatar(Stage):
         `given` are the boxes of the file beside the picture.
         """
         self._poser.set_picture(picture, given)
-        self._look = _look(digest(picture), self._poser.look, given)
+        self._look = look_of(picture, self._poser.look, given)
         self._flags = int(Flag.DISCONTINUITY)
 
     def begin(self, rings: Rings) -> None:
@@ -106,10 +106,3 @@ def _read(options: AvatarOptions) -> tuple[NDArray[np.uint8], dict[str, Box]]:
     """Return the picture of the options and the boxes of the file beside it."""
     path = resolve(options.picture)
     return load(path), read_corrections(corrections_path(path))
-
-
-def _look(picture_digest: int, poser: bytes, given: dict[str, Box]) -> int:
-    """Return 64 bits for all that shapes the pixels besides the pose; never 0."""
-    boxes = sorted((name, tuple(box)) for name, box in given.items())
-    shaping = f"{picture_digest:x} {poser.hex()} {boxes}".encode()
-    return int.from_bytes(hashlib.blake2b(shaping, digest_size=8).digest(), "little") | 1

@@ -1,12 +1,12 @@
 """What a config may set for a cacher stage. Light: the parent reads it too."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
 
 class CacherOptions(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """How finely poses are told apart, and how much memory their pictures may take."""
+    """How finely poses are told apart, and how much room their pictures may take, and where."""
 
     quality: Annotated[int, Meta(ge=0, le=100)] = 85
     """JPEG quality of the stored pictures; 100 stores them without loss. Below, alpha within 3 of
@@ -15,6 +15,33 @@ class CacherOptions(Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tru
     ram_gb: Annotated[float, Meta(gt=0.0, le=1024.0)] = 0.25
     """Memory for stored pictures, in gigabytes; beyond it the least recently used one goes."""
 
-    levels: Annotated[int, Meta(ge=2, le=255)] = 50
-    """Steps into which one unit of a pose parameter is divided. Poses that fall into the same steps
-    share a stored picture: more steps, finer motion and fewer hits."""
+    database: (
+        Annotated[
+            str,
+            Meta(
+                min_length=1,
+                extra={"allowed": "the path of a file, which is made", "file": "to be made"},
+            ),
+        ]
+        | None
+    ) = None
+    """A file that keeps pictures beyond the end of the session, behind those in memory. Several
+    sessions may share it. Left out: memory alone."""
+
+    database_gb: Annotated[float, Meta(ge=0.05, le=4096.0)] = 4.0
+    """What the file may take of the disk, in gigabytes, its log included."""
+
+    quantiser: Literal["uniform", "easyvtuber"] = "uniform"
+    """Which poses share a picture. `uniform`: those within the same step of every parameter;
+    `easyvtuber`: those that the program of that name simplifies to the same."""
+
+    levels: Annotated[int, Meta(ge=2, le=1000)] = 50
+    """For `uniform`: steps into which one unit of a pose parameter is divided. More steps, finer
+    motion and fewer hits."""
+
+    simplify: Annotated[int, Meta(ge=0, le=8)] = 4
+    """For `easyvtuber`: its level; higher, more hits and a simpler face."""
+
+    stale_within: Annotated[float, Meta(ge=0.0, le=20.0)] = 0.0
+    """While the avatar draws, show the nearest stored picture at once if it differs by no more than
+    this: in 8-bit levels, root of the mean square over the frame, estimated. 0: never."""

@@ -2,9 +2,10 @@
 
 A pose is quantised; a hit is decoded straight into a slot of the cacher's own frame ring, a miss is
 passed on to the avatar as the quantised pose. What the avatar makes is encoded when no pose waits.
-docs/decisions/0001 says why it sits here.
+docs/decisions/0001 says why it sits here, docs/cache.md what can be set.
 """
 
+from collections import deque
 from typing import ClassVar, Final, NamedTuple
 
 import cv2
@@ -13,26 +14,33 @@ import numpy as np
 from shm.clock import now_ns
 from shm.doorbell import wait_any
 from shm.frame import Flag, Frame, Stamp, State
+from stages.cacher.build import make_quantiser, open_store
 from stages.cacher.codec import BlobRejected, Codec
+from stages.cacher.database_file import DatabaseRejected
+from stages.cacher.key import key_of
+from stages.cacher.neighbours import Neighbours
 from stages.cacher.options import CacherOptions
-from stages.cacher.quantiser import Quantiser
-from stages.cacher.store import RamStore
 from stages.complaints import Complaints
-from stages.stage import CommandRefused, Rings, Stage
+from stages.meter import Span
+from stages.pose import SIZE
+from stages.stage import CommandRefused, Rings, Stage, StartFailed
 
 # A hit waits for the misses before it; an avatar that takes longer than this for one frame, or dies
 # meanwhile, does not hold the picture up.
 _PATIENCE_NS: Final = 1_000_000_000
+_ASKED_KEPT: Final = 256  # more than any ring has slots
 
 
 class Hit(NamedTuple):
-    """A pose whose picture is in the store, waiting for the misses before it to be answered."""
+    """A picture from the store that waits for the misses before it to be answered."""
 
     stamp: Stamp
     key: bytes
     blob: bytes
+    after: int  # pose sequence of the last miss before it
     given_ns: int
     start_ns: int
+    is_stale: bool = False  # of a pose nearby; the exact one is being drawn
 
 
 class Cacher(Stage):
@@ -42,13 +50,21 @@ class Cacher(Stage):
     options: CacherOptions
 
     def open(self) -> None:
-        """Find a JPEG library."""
+        """Find a JPEG library, open the store."""
         cv2.setNumThreads(self.threads)
         self._codec = Codec(self.options.quality)
-        self._quantiser = Quantiser(self.options.levels)
-        self._store = RamStore(int(self.options.ram_gb * 2**30))
+        self._quantiser = make_quantiser(self.options)
+        try:
+            self._store = open_store(self.options)
+        except DatabaseRejected as error:
+            raise StartFailed(str(error)) from error
+        self._neighbours = Neighbours()
         self._complaints = Complaints()
+        self._encoding, self._decoding = Span(), Span()
+        self.meter.others.update(encode=self._encoding, decode=self._decoding)
         self.notes.append(f"JPEG by {self._codec.jpeg.name}")
+        if self.options.database is not None:
+            self.notes.append(f"pictures are kept in {self.options.database}")
 
     def begin(self, rings: Rings) -> None:
         """Take the rings."""
@@ -56,9 +72,12 @@ class Cacher(Stage):
         assert rings.gives_poses is not None and rings.gives_frames is not None
         self._poses, self._made = rings.poses, rings.watched
         self._misses, self._hits = rings.gives_poses, rings.gives_frames
+        self._pose = np.empty(SIZE, np.float32)
         self._held: Hit | None = None
         self._asked = 0  # pose sequence of the last miss passed on
         self._asked_ns = 0
+        self._all_asked: deque[int] = deque(maxlen=_ASKED_KEPT)
+        self._neighbours_look = 0
 
     def step(self, timeout_s: float) -> None:
         """Answer a pose, else encode a frame, else wait for either."""
@@ -67,7 +86,7 @@ class Cacher(Stage):
         pose = self._poses.newest()
         if pose is not None:
             self._answer(pose)
-        elif self._held is not None and self._in_turn():
+        elif self._held is not None and self._in_turn(self._held):
             self._show(self._held)
         elif (made := self._made.next()) is not None:
             self._remember(made)
@@ -82,38 +101,57 @@ class Cacher(Stage):
         """Show the picture of a known pose, or ask the avatar for it."""
         start = now_ns()
         stamp, given_ns = frame.stamp, frame.published_ns
-        pose = self._quantiser.quantise(np.frombuffer(stamp.pose, "<f4"))
+        pose = self._quantiser.quantise(np.frombuffer(stamp.pose, "<f4"), self._pose)
         stamp = stamp._replace(pose=pose.tobytes())
         look = self._made.look
-        key = self._key(stamp.pose, look)
+        key = key_of(stamp.pose, look, self.options.quality)
         blob = self._store.get(key) if look else None
-        if blob is None:
-            self._held = None  # an older pose is not shown after a newer one
-            self._ask(stamp, given_ns, start)
+        after, self._held = self._asked, None  # an older pose is not shown after a newer one
+        if blob is not None:
+            self._give(Hit(stamp._replace(look=look), key, blob, after, given_ns, start))
             return
-        hit = Hit(stamp._replace(look=look), key, blob, given_ns, start)
-        if self._in_turn():
-            self._show(hit)
-        else:
-            self._held = hit
+        self._ask(stamp, given_ns, start)
+        if self.options.stale_within and look:
+            self._give_neighbour(stamp, look, after, given_ns, start)
 
-    def _key(self, pose: bytes, look: int) -> bytes:
-        """Return the key of a quantised pose drawn with a look."""
-        return self._quantiser.key(np.frombuffer(pose, "<f4")) + look.to_bytes(8, "little")
+    def _give_neighbour(
+        self, stamp: Stamp, look: int, after: int, given_ns: int, start_ns: int
+    ) -> None:
+        """Show a picture near enough, as what it is: its stamp says the pose that it shows."""
+        self._know(look)
+        key = self._neighbours.nearest(self._pose, self.options.stale_within)
+        blob = self._store.get(key) if key is not None else None
+        if key is not None and blob is not None:
+            stamp = stamp._replace(look=look, pose=key[: len(stamp.pose)])
+            self._give(Hit(stamp, key, blob, after, given_ns, start_ns, is_stale=True))
+
+    def _know(self, look: int) -> None:
+        """Have neighbours of this look only."""
+        if look != self._neighbours_look:
+            self._neighbours.clear()
+            self._neighbours_look = look
 
     def _ask(self, stamp: Stamp, given_ns: int, start_ns: int) -> None:
         with self._misses.slot(stamp) as array:
             array[:] = np.frombuffer(stamp.pose, "<f4")
         self._asked, self._asked_ns = stamp.pose_sequence, now_ns()
+        self._all_asked.append(self._asked)
         self.meter.count("misses")
         self.meter.count("frames_out")
         self.meter.hop.add(self._asked_ns - given_ns)
         self.meter.work.add(self._asked_ns - start_ns)
 
-    def _in_turn(self) -> bool:
-        """Whether every miss before now has been answered, or is not to be waited for."""
+    def _give(self, hit: Hit) -> None:
+        """Show a picture now, or when it is its turn."""
+        if self._in_turn(hit):
+            self._show(hit)
+        else:
+            self._held = hit
+
+    def _in_turn(self, hit: Hit) -> bool:
+        """Whether every miss before has been answered, or is not to be waited for."""
         return (
-            self._made.newest_pose() >= self._asked
+            self._made.newest_pose() >= hit.after
             or self._made.state is not State.RUNNING
             or now_ns() - self._asked_ns > _PATIENCE_NS
         )
@@ -122,8 +160,10 @@ class Cacher(Stage):
         """Decode a picture into the ring; a damaged one is forgotten and asked for."""
         start = now_ns()
         self._held = None
+        if hit.is_stale and self._made.newest_pose() >= hit.stamp.pose_sequence:
+            return  # the exact one was quicker
         if hit.stamp.look != self._made.look:  # another character since the pose was looked up
-            self._ask(hit.stamp, hit.given_ns, hit.start_ns)
+            self._ask_instead(hit)
             return
         slot = self._hits.loan(hit.stamp._replace(flags=hit.stamp.flags | Flag.CACHED))
         try:
@@ -132,39 +172,62 @@ class Cacher(Stage):
             self._hits.abandon(slot)
             self._store.remove(hit.key)
             self._complaints.say("damaged", f"a stored picture was damaged and is gone: {error}")
-            self._ask(hit.stamp, hit.given_ns, hit.start_ns)
+            self._ask_instead(hit)
             return
+        self._decoding.add(now_ns() - start)
         self._hits.publish(slot)
-        self.meter.count("hits")
+        self.meter.count("stale" if hit.is_stale else "hits")
+        if self.options.stale_within:
+            self._know(hit.stamp.look)
+            self._neighbours.add(np.frombuffer(hit.stamp.pose, "<f4"), hit.key)
         self.meter.published(hit.stamp.captured_ns, hit.given_ns)
         self.meter.work.add(now_ns() - start)
+
+    def _ask_instead(self, hit: Hit) -> None:
+        if not hit.is_stale:  # for which the avatar has been asked already
+            self._ask(hit.stamp, hit.given_ns, hit.start_ns)
 
     def _remember(self, frame: Frame) -> None:
         """Encode a frame of the avatar, unless it is known or was overwritten meanwhile."""
         start = now_ns()
         stamp = frame.stamp
-        pose = np.frombuffer(stamp.pose, "<f4")
-        # While we were gone the avatar drew poses as they came: a picture of a pose that is not
-        # quantised must not answer for all that share its key.
-        if not stamp.look or self._quantiser.quantise(pose).tobytes() != stamp.pose:
+        # While we were gone the avatar drew poses as they came: these will hardly come again.
+        if not stamp.look or stamp.pose_sequence not in self._all_asked:
             return
-        key = self._key(stamp.pose, stamp.look)
-        if key in self._store:
-            return
-        blob = self._codec.encode(frame.array)
-        if frame.valid:
+        key = key_of(stamp.pose, stamp.look, self.options.quality)
+        if key not in self._store:
+            blob = self._codec.encode(frame.array)
+            if not frame.valid:
+                return
             self._store.put(key, blob)
-            self.meter.counters["encode_us"] = (now_ns() - start) // 1000
-        statistics = self._store.statistics()
+            self._encoding.add(now_ns() - start)
+        if self.options.stale_within:
+            self._know(stamp.look)
+            self._neighbours.add(np.frombuffer(stamp.pose, "<f4"), key)
+        self._count()
+
+    def _count(self) -> None:
+        """Have the counters say what the store says."""
+        found = self._store.statistics()
         self.meter.counters.update(
-            entries=len(self._store),
-            bytes=self._store.used_bytes,
-            evictions=statistics.evictions,
+            entries=found.entries,
+            bytes=found.used_bytes,
+            evictions=found.evictions,
+            unwritten=found.unwritten,
         )
+        if (trouble := self._store.trouble) is not None:
+            self._complaints.say("store", trouble)
 
     def set_options(self, options: CacherOptions) -> None:
-        """Take over another quality at once; budget and levels need a new store."""
-        if (options.levels, options.ram_gb) != (self.options.levels, self.options.ram_gb):
-            raise CommandRefused("levels and ram_gb hold from the start of the cacher")
+        """Take over what needs no other store."""
+        places = ("ram_gb", "database", "database_gb")
+        if any(getattr(options, name) != getattr(self.options, name) for name in places):
+            raise CommandRefused("where pictures are kept holds from the start of the cacher")
         self._codec = Codec(options.quality)
+        self._quantiser = make_quantiser(options)
         self.options = options
+
+    def close(self) -> None:
+        """Write what waits to be written."""
+        if hasattr(self, "_store"):
+            self._store.close()

@@ -74,6 +74,92 @@ def test_a_list_of_poses_shows_the_last_one(core):
     assert np.abs(alone.astype(int) - listed).mean() < 1
 
 
+def _in_process(**options):
+    found = get_core(
+        model_version="builtin",
+        interpolation_scale=4,
+        processes=False,
+        cacher_quality=100,
+        **options,
+    )
+    found.setImage(cv2.imread(str(PICTURE), cv2.IMREAD_UNCHANGED))
+    return found
+
+
+def _row(*values):
+    return [_pose(neck_z=value) for value in values]
+
+
+def test_pictures_in_between_are_found_again_under_their_own_poses():
+    with _in_process() as core:
+        core.inference(_pose())
+        first = [picture.copy() for picture in core.inference(_row(0.2, 0.4, 0.6, 0.8))]
+        core.inference(_pose())
+        again = core.inference(_row(0.2, 0.4, 0.6, 0.8))
+        assert all(np.array_equal(*pair) for pair in zip(first, again, strict=True))
+
+
+def test_a_gap_between_cached_pictures_is_filled_from_its_neighbours():
+    with _in_process() as core:
+        core.inference(_pose())
+        known = [picture.copy() for picture in core.inference(_row(0.2, 0.4, 0.6, 0.8))]
+        core.inference(_pose())
+        # The middle one is not known; with the others it is half way between its neighbours.
+        filled = core.inference(_row(0.2, 0.5, 0.6, 0.8))
+        assert np.array_equal(filled[0], known[0]) and np.array_equal(filled[2], known[2])
+        off = [np.abs(filled[1].astype(int) - picture).mean() for picture in (known[0], known[2])]
+        apart = np.abs(known[0].astype(int) - known[2]).mean()
+        assert max(off) < 0.8 * apart
+
+
+def test_a_picture_made_in_between_never_stands_for_the_pose_itself():
+    with _in_process() as core:
+        core.inference(_pose())
+        between = core.inference(_row(0.2, 0.4, 0.6, 0.8))[1].copy()
+        drawn = core.inference(_pose(neck_z=0.4))[-1].copy()
+        assert not np.array_equal(between, drawn)
+        # And the drawn one, being the better, is shown in between from then on.
+        core.inference(_pose())
+        assert np.array_equal(core.inference(_row(0.2, 0.4, 0.6, 0.8))[1], drawn)
+
+
+def test_a_core_finds_pictures_of_another_core_in_the_database(tmp_path):
+    path = tmp_path / "frames.db"
+    options = {"cacher_on_database": True, "cacher_db_path": str(path)}
+    with _in_process(**options) as core:
+        drawn = core.inference(_pose(head_x=0.4))[-1].copy()
+    with _in_process(**options) as core:
+        wait_until(lambda: core.counters()["entries"] == 1)
+        assert np.array_equal(core.inference(_pose(head_x=0.4))[-1], drawn)
+        assert core.counters()["hits"] == 1
+
+
+def test_a_foreign_database_is_refused_by_name(tmp_path):
+    path = tmp_path / "letters.db"
+    path.write_text("dear diary")
+    with pytest.raises(CoreError, match=r"letters\.db is not a database"):
+        get_core(
+            model_version="builtin",
+            processes=False,
+            cacher_on_database=True,
+            cacher_db_path=str(path),
+        )
+    assert path.read_text() == "dear diary"
+
+
+def test_processes_keep_pictures_in_the_database_too(runtime, tmp_path):
+    path = tmp_path / "frames.db"
+    options = {"cacher_on_database": True, "cacher_db_path": str(path), "use_interpolation": False}
+    for _ in range(2):
+        with get_core(model_version="builtin", cacher_quality=100, **options) as core:
+            core.setImage(cv2.imread(str(PICTURE), cv2.IMREAD_UNCHANGED))
+            for step in range(5):
+                core.inference(_pose(head_x=step / 10))
+    with _in_process(cacher_on_database=True, cacher_db_path=str(path)) as core:
+        core.inference(_pose(head_x=0.2))
+        assert core.counters()["hits"] == 1
+
+
 @pytest.mark.parametrize(
     ("pose", "complaint"),
     [

@@ -11,13 +11,13 @@ from sessions import pose, stamp_when, wait_until
 
 from shm import FrameLost
 from shm.clock import now_ns
-from stages.cacher.quantiser import Quantiser
+from stages.cacher.quantiser import GridQuantiser
 from stages.ingest.messages import source_number
 
 
 def quantised(values):
     """Return the bytes of a pose as the cacher passes it on."""
-    return Quantiser(50).quantise(values).tobytes()
+    return GridQuantiser(50).quantise(values).tobytes()
 
 
 def sent_until(publisher, ring, condition, *arguments, **more):

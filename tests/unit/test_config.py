@@ -8,6 +8,7 @@ import pytest
 from pipeline import config, reference
 from pipeline.places import Places
 from stages.avatar.options import AvatarOptions
+from stages.cacher.options import CacherOptions
 from stages.interpolation.options import InterpolationOptions
 
 SMALL = """
@@ -272,3 +273,13 @@ def test_text_that_looks_like_a_key_is_not_taken_for_one():
 def test_reference_in_docs_is_up_to_date():
     page = Path(__file__).parents[2] / "docs" / "config.md"
     assert page.read_text("utf-8") == reference.reference()
+
+
+def test_a_file_to_be_made_is_named_relative_to_the_config_in_a_folder_that_is_there(
+    write, tmp_path
+):
+    text = SMALL + '\n    [[stages]]\n    name = "c"\n    kind = "cacher"\n    input = "ingest"\n'
+    loaded = config.load(write(text + '    options = { database = "frames.db" }\n'))
+    assert loaded.stages[2].options == CacherOptions(database=str(tmp_path / "frames.db"))
+    (problem,) = refused(write(text + '    options = { database = "no/frames.db" }\n'))
+    assert "there is no folder" in problem.message

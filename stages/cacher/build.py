@@ -1,0 +1,27 @@
+"""From options to what a cacher works with: its quantiser and its store."""
+
+from pathlib import Path
+
+from stages.cacher.database import DatabaseStore
+from stages.cacher.layers import LayeredStore
+from stages.cacher.options import CacherOptions
+from stages.cacher.quantiser import GridQuantiser, Quantiser, SimplifyQuantiser
+from stages.cacher.store import RamStore, Store
+
+GIGABYTE = 2**30
+
+
+def make_quantiser(options: CacherOptions) -> Quantiser:
+    """Return the quantiser that the options name."""
+    if options.quantiser == "easyvtuber":
+        return SimplifyQuantiser(options.simplify)
+    return GridQuantiser(options.levels)
+
+
+def open_store(options: CacherOptions) -> Store:
+    """Return the store that the options describe. Raises `DatabaseRejected`."""
+    ram = RamStore(int(options.ram_gb * GIGABYTE))
+    if options.database is None:
+        return ram
+    database = DatabaseStore(Path(options.database), int(options.database_gb * GIGABYTE))
+    return LayeredStore(ram, database)

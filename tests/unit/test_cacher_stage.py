@@ -1,0 +1,296 @@
+"""The cacher between real rings: what it answers, in which order, and what it keeps.
+
+The test is the ingest before it, the avatar behind it and the reader of its frames.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from rings import MakeRing
+from sessions import pose
+
+from shm import POSE_FORMAT, Flag, RingReader, RingWriter, Stamp, image_format, now_ns
+from shm.fallback import FallbackReader
+from shm.merge import MergedReader
+from stages.cacher.options import CacherOptions
+from stages.cacher.stage import Cacher
+from stages.meter import Meter
+from stages.stage import CommandRefused, Rings, StartFailed
+
+HEIGHT = WIDTH = 64
+LOOK = 0xA1
+REST, NEAR, FAR = pose(), pose(head_x=0.02), pose(head_x=0.9)
+
+
+class Bench:
+    """A cacher and the rings around it."""
+
+    def __init__(self, make_ring: MakeRing, options: CacherOptions) -> None:
+        picture = image_format(HEIGHT, WIDTH)
+        names = {
+            name: make_ring(form, 16).name
+            for name, form in (
+                ("poses", POSE_FORMAT),
+                ("misses", POSE_FORMAT),
+                ("made", picture),
+                ("hits", picture),
+            )
+        }
+        self.poses, self.made = RingWriter(names["poses"]), RingWriter(names["made"])
+        self.made.look = LOOK
+        self.asked = RingReader(names["misses"], timeout_s=1.0)
+        self.shown = MergedReader([names["hits"], names["made"]])
+        self.cacher = Cacher(options, 1, Meter())
+        self.cacher.open()
+        self._rings = Rings(
+            poses=FallbackReader([names["poses"]]),
+            watched=RingReader(names["made"]),
+            gives_poses=RingWriter(names["misses"]),
+            gives_frames=RingWriter(names["hits"]),
+        )
+        self.cacher.begin(self._rings)
+        self._sequence = 0
+        self.drawn = 0
+
+    def give(self, given: NDArray[np.float32]) -> int:
+        """Give a pose and let the cacher work; return its sequence."""
+        self._sequence += 1
+        now = now_ns()
+        with self.poses.slot(Stamp(self._sequence, now, now, pose=given.tobytes())) as array:
+            array[:] = given
+        self.work()
+        return self._sequence
+
+    def work(self) -> None:
+        """Let the cacher do all there is to do."""
+        for _ in range(20):
+            self.cacher.step(0.0)
+
+    def draw(self) -> bool:
+        """Be the avatar: draw the newest pose asked for, then let the cacher work."""
+        frame = self.asked.newest()
+        if frame is None:
+            return False
+        stamp = frame.stamp
+        with self.made.slot(stamp._replace(look=self.made.look)) as array:
+            array[:] = picture_of(stamp.pose)
+        self.drawn += 1
+        self.work()
+        return True
+
+    def frames(self) -> list[tuple[int, bool]]:
+        """Return pose sequence, and whether it came from the store, of all frames to be shown."""
+        found = []
+        while (frame := self.shown.next()) is not None:
+            stamp = frame.stamp
+            assert np.array_equal(frame.array, picture_of(stamp.pose))
+            found.append((stamp.pose_sequence, bool(stamp.flags & Flag.CACHED)))
+        return found
+
+    def counter(self, name: str) -> int:
+        return self.cacher.meter.counters.get(name, 0)
+
+    def close(self) -> None:
+        self.cacher.close()
+        self._rings.close()
+        for ring in (self.poses, self.made, self.asked, self.shown):
+            ring.close()
+
+
+def picture_of(pose_bytes: bytes) -> NDArray[np.uint8]:
+    """A picture that no other pose has, in which every bit counts."""
+    chance = np.random.default_rng(list(pose_bytes))
+    return chance.integers(0, 256, (HEIGHT, WIDTH, 4)).astype(np.uint8)
+
+
+Make = Callable[..., Bench]
+
+
+@pytest.fixture
+def make(make_ring: MakeRing) -> Iterator[Make]:
+    """Return what makes benches; at quality 100, so that a hit must be its miss exactly."""
+    made: list[Bench] = []
+
+    def begin(**options: object) -> Bench:
+        made.append(Bench(make_ring, CacherOptions(**{"quality": 100, **options})))
+        return made[-1]
+
+    yield begin
+    for bench in made:
+        bench.close()
+
+
+def test_a_pose_is_drawn_once_and_then_answered_with_the_same_picture(make: Make) -> None:
+    bench = make()
+    bench.give(REST)
+    assert bench.draw()
+    for _ in range(3):
+        bench.give(REST)
+    assert not bench.draw()
+    assert bench.frames() == [(1, False), (2, True), (3, True), (4, True)]
+    assert (bench.counter("hits"), bench.counter("misses")) == (3, 1)
+
+
+def test_what_is_drawn_is_the_quantised_pose(make: Make) -> None:
+    bench = make(levels=10)
+    bench.give(pose(head_x=0.52))
+    bench.draw()
+    bench.give(pose(head_x=0.48))
+    (first, second) = (frame for frame in _stamps(bench))
+    assert first.pose == second.pose == pose(head_x=0.5).tobytes()
+
+
+def _stamps(bench: Bench) -> list[Stamp]:
+    found = []
+    while (frame := bench.shown.next()) is not None:
+        found.append(frame.stamp)
+    return found
+
+
+def test_a_hit_never_overtakes_a_miss_before_it(make: Make) -> None:
+    bench = make()
+    bench.give(REST)
+    bench.draw()
+    bench.frames()
+    miss, hit = bench.give(FAR), bench.give(REST)
+    assert bench.frames() == []  # the picture is there, and waits
+    bench.draw()
+    assert bench.frames() == [(miss, False), (hit, True)]
+
+
+def test_a_hit_that_waits_gives_way_to_a_newer_pose(make: Make) -> None:
+    bench = make()
+    bench.give(REST)
+    bench.draw()
+    bench.frames()
+    bench.give(FAR)
+    bench.give(REST)
+    newest = bench.give(REST)
+    bench.draw()
+    assert bench.frames()[-1] == (newest, True)
+    assert bench.counter("hits") == 1
+
+
+def test_a_run_of_hits_is_given_one_for_one_in_order(make: Make) -> None:
+    bench = make()
+    moved = [pose(head_y=step / 20) for step in range(20)]
+    for given in moved:
+        bench.give(given)
+        bench.draw()
+    bench.frames()
+    sequences = [bench.give(given) for given in moved[:12]]
+    assert bench.frames() == [(sequence, True) for sequence in sequences]
+
+
+def test_another_look_never_shows_an_old_picture(make: Make) -> None:
+    bench = make()
+    bench.give(REST)
+    bench.draw()
+    bench.made.look = LOOK + 1
+    bench.give(REST)
+    assert bench.draw()
+    bench.made.look = LOOK
+    bench.give(REST)
+    assert not bench.draw()  # the first character's pictures are still there
+    assert [cached for _, cached in bench.frames()] == [False, False, True]
+
+
+def test_the_nearest_picture_is_shown_while_the_exact_one_is_drawn(make: Make) -> None:
+    bench = make(stale_within=3.0)
+    bench.give(REST)
+    bench.draw()
+    bench.frames()
+    sequence = bench.give(NEAR)
+    assert bench.frames() == [(sequence, True)]  # and it says of itself that it shows REST
+    bench.draw()
+    assert bench.frames() == [(sequence, False)]
+    assert (bench.counter("stale"), bench.counter("hits")) == (1, 0)
+
+
+def test_no_stale_picture_beyond_the_bound_or_without_the_option(make: Make) -> None:
+    for bench, given in ((make(stale_within=3.0), FAR), (make(), NEAR)):
+        bench.give(REST)
+        bench.draw()
+        bench.frames()
+        bench.give(given)
+        assert bench.frames() == []
+
+
+def test_a_stale_picture_does_not_overtake_an_earlier_miss(make: Make) -> None:
+    bench = make(stale_within=3.0)
+    bench.give(REST)
+    bench.draw()
+    bench.frames()
+    bench.give(FAR)
+    near = bench.give(NEAR)
+    assert bench.frames() == []
+    # The avatar takes the newest pose only: once that is drawn nothing stale is shown for it.
+    bench.draw()
+    assert bench.frames() == [(near, False)]
+
+
+def test_pictures_outlive_the_session_in_a_database(make: Make, tmp_path: Path) -> None:
+    path = str(tmp_path / "frames.db")
+    first = make(database=path, database_gb=0.1)
+    for step in range(30):
+        first.give(pose(head_x=step / 50))
+        first.draw()
+    first.cacher.close()
+    second = make(database=path, database_gb=0.1)
+    for step in range(30):
+        second.give(pose(head_x=step / 50))
+    assert not second.draw()
+    assert second.counter("hits") == 30
+    assert second.counter("misses") == 0
+
+
+def test_a_picture_damaged_in_the_database_is_drawn_anew(make: Make, tmp_path: Path) -> None:
+    path = tmp_path / "frames.db"
+    first = make(database=str(path), database_gb=0.1)
+    first.give(REST)
+    first.draw()
+    first.cacher.close()
+    content = bytearray(path.read_bytes())
+    # Somewhere in the middle of the one picture that fills most of the file.
+    content[len(content) - 4000] ^= 1
+    path.write_bytes(content)
+    second = make(database=str(path), database_gb=0.1)
+    for _ in range(2):
+        second.give(REST)
+        second.draw()
+    assert second.drawn == 1
+    assert [cached for _, cached in second.frames()] == [False, True]
+
+
+def test_a_foreign_database_fails_the_start_by_name(make: Make, tmp_path: Path) -> None:
+    path = tmp_path / "letters.txt"
+    path.write_text("dear diary " * 100)
+    with pytest.raises(StartFailed, match=r"letters\.txt is not a database of pictures"):
+        make(database=str(path))
+    assert path.read_text() == "dear diary " * 100
+
+
+def test_options_change_while_it_runs_except_where_pictures_are_kept(make: Make) -> None:
+    bench = make()
+    bench.give(REST)
+    bench.draw()
+    bench.cacher.set_options(CacherOptions(quality=50, levels=10))
+    bench.give(REST)
+    assert bench.draw()  # of another quality, so it is another picture
+    with pytest.raises(CommandRefused):
+        bench.cacher.set_options(CacherOptions(quality=50, levels=10, ram_gb=1.0))
+
+
+def test_counters_say_what_is_kept(make: Make) -> None:
+    bench = make()
+    for step in range(5):
+        bench.give(pose(head_x=step / 50))
+        bench.draw()
+    assert bench.counter("entries") == 5
+    assert bench.counter("bytes") > 5 * HEIGHT * WIDTH * 4 * 0.9
+    bench.give(REST)
+    beat = bench.cacher.meter.beat("cacher", paused=False)
+    assert beat.times_ms["encode"][0] > 0 and beat.times_ms["decode"][0] > 0
