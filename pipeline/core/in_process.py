@@ -115,7 +115,7 @@ class InProcessCore:
         counted = dict(self._open().counters())
         if self._kept is not None:
             found = self._kept.statistics()
-            counted |= {"hits": found.hits, "misses": found.misses}
+            counted |= {"hits": found.hits, "misses": found.misses, "entries": found.entries}
         return counted
 
     def close(self) -> None:
