@@ -38,32 +38,30 @@ def sessions_folder() -> Path:
 
 def read_session(name: str) -> dict[str, Any]:
     """Return the content of a session's file. Raises `SessionMissing`, also if it has died."""
-    try:
-        content = json.loads((sessions_folder() / name / FILE).read_text(encoding="utf-8"))
-        lives = alive(content["pid"], content["start"])
-    except (OSError, ValueError, KeyError, TypeError):
-        lives = False
-    if not lives:
-        others = running_sessions(but=name)
+    content = _running(name)
+    if content is None:
+        others = running_sessions()
         there = f"; there is: {', '.join(others)}" if others else ""
         raise SessionMissing(
             f"no session named {name!r} is running{there}: start it with `python launcher.py`"
         )
-    assert isinstance(content, dict)
     return content
 
 
-def running_sessions(*, but: str | None = None) -> list[str]:
+def _running(name: str) -> dict[str, Any] | None:
+    try:
+        content: dict[str, Any] = json.loads(
+            (sessions_folder() / name / FILE).read_text(encoding="utf-8")
+        )
+        return content if alive(content["pid"], content["start"]) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def running_sessions() -> list[str]:
     """Return the names of the sessions that run now."""
-    names = []
-    for file in sorted(sessions_folder().glob(f"*/{FILE}")):
-        if file.parent.name == but:
-            continue
-        try:
-            names.append(read_session(file.parent.name) and file.parent.name)
-        except SessionMissing:
-            continue
-    return [name for name in names if name]
+    files = sorted(sessions_folder().glob(f"*/{FILE}"))
+    return [file.parent.name for file in files if _running(file.parent.name) is not None]
 
 
 def usual_session() -> str:
