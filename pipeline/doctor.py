@@ -21,11 +21,13 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline import topology
+from shm.compiled import LIVE
 from stages.networks import library
 
 State = Literal["ok", "warn", "missing"]
 
 NEWEST_TESTED_PYTHON = (3, 14)
+HELPERS = (LIVE,)
 _MARKS = {"ok": ("ok", "green"), "warn": ("look", "yellow"), "missing": ("missing", "red")}
 _GIB = 2**30
 _SHM = Path("/dev/shm")
@@ -49,6 +51,7 @@ def examine() -> list[Finding]:
         _memory,
         _shared_memory,
         _wake,
+        _helpers,
         _packages,
         _jpeg,
         _gpus,
@@ -161,6 +164,16 @@ def _wake() -> Iterator[Finding]:
         yield Finding("waking readers", "warn", "looking every millisecond", mend)
     else:
         yield Finding("waking readers", "ok", kind)
+
+
+def _helpers() -> Iterator[Finding]:
+    for helper in HELPERS:
+        module, state, mend = helper.find()
+        name = f"helper {helper.module}"
+        if module is not None:
+            yield Finding(name, "ok", f"{state}: {helper.gain}")
+        else:
+            yield Finding(name, "warn", state, f"not needed; with it {helper.gain}: {mend}")
 
 
 def _doorbell() -> str:

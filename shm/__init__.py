@@ -16,10 +16,12 @@ from shm.frame import (
     State,
     image_format,
 )
+from shm.leases import LeaseRefused
 from shm.owner import RingOwner, create_ring, remove_stale_rings
-from shm.reader import LeaseRefused, RingReader
+from shm.publishing import Slot
+from shm.reader import RingReader
 from shm.segment import MemoryFull, NameTaken, SegmentError, SegmentMissing
-from shm.writer import RingWriter, Slot, WriterAlive
+from shm.writer import RingWriter, WriterAlive
 
 __all__ = [
     "POSE_FORMAT",

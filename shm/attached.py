@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shm import layout
-from shm.doorbell import open_doorbell
+from shm.compiled import LIVE
+from shm.doorbell import FutexBell, open_doorbell
 from shm.fence import order_of
 from shm.frame import FormatError, State, unpack_format
 from shm.segment import Segment, SegmentMissing, open_segment
@@ -26,7 +27,8 @@ class AttachedRing:
     """An open ring. Everything that a hot path needs is bound here, once.
 
     `headers[slot]` is a slot's header (512 bytes), `arrays[slot]` its payload in the ring's format,
-    `locks[slot]` the index of its lock among `segment.words`.
+    `locks[slot]` the index of its lock among `segment.words`. `live` is the compiled helper, if it
+    can wait and publish here.
     """
 
     def __init__(self, segment: Segment) -> None:
@@ -44,6 +46,10 @@ class AttachedRing:
         self.arrays = [self._payload(slot) for slot in range(self.slot_count)]
         load, head = self.order.load_acquire, _HEADER["head"]
         self.bell = open_doorbell(segment.name, segment.address + head, lambda: load(head // 8))
+        live = LIVE.load()
+        # It sleeps and wakes as the futex bell does, and so stands in for no other.
+        futex = isinstance(self.bell, FutexBell) and hasattr(live, "wait")
+        self.live = live if futex else None
 
     def _payload(self, slot: int) -> NDArray[Any]:
         start = int(_u64(self.segment, "payload_offset"))

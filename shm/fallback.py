@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from shm.clock import now_ns
 from shm.doorbell import wait_any
 from shm.frame import Frame, FrameLost, State
-from shm.reader import RingReader
+from shm.reader import RingReader, open_readers
 
 _LOOK_AGAIN_NS = 1_000_000_000
 
@@ -18,7 +18,7 @@ class FallbackReader:
 
     def __init__(self, names: Sequence[str], *, timeout_s: float = 0.0) -> None:
         """Raises `SegmentMissing`, `LayoutMismatch`."""
-        self.readers = [RingReader(name, timeout_s=timeout_s) for name in names]
+        self.readers = open_readers(names, timeout_s)
         self.shown = 0
         self.passed_over = 0
         self._last = self.readers[0]

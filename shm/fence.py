@@ -5,9 +5,9 @@ On x86-64 stores become visible in program order and loads are not reordered wit
 else" (mark a slot, then look at the leases) may be reordered; a locked instruction forbids it, and
 taking a `threading.Lock` is one.
 
-On ARM plain accesses pass each other freely. There every live store goes through libatomic with
-release order and every live load with acquire order. Where libatomic is missing the ring is refused
-rather than trusted.
+On ARM plain accesses pass each other freely. There every live store goes through the compiled
+helper or, without it, through libatomic with release order, and every live load with acquire order.
+Where both are missing the ring is refused rather than trusted.
 """
 
 import ctypes
@@ -15,7 +15,10 @@ import platform
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
+
+from shm.compiled import LIVE
 
 _RELAXED_MACHINES_NEED = ("libatomic.so.1", "libatomic.so")
 _ACQUIRE, _RELEASE, _SEQ_CST = 2, 3, 5
@@ -58,8 +61,9 @@ def _libatomic() -> ctypes.PyDLL:
         except OSError:
             continue
     raise OrderUnknown(
-        f"{platform.machine()} reorders memory accesses and libatomic is not installed: "
-        "install the package libatomic1 (Debian, Ubuntu) or libatomic (Fedora)"
+        f"{platform.machine()} reorders memory accesses, the compiled helper is not there and "
+        "libatomic is not installed: install a C compiler and ayatsuri again, or the package "
+        "libatomic1 (Debian, Ubuntu) or libatomic (Fedora)"
     )
 
 
@@ -98,4 +102,12 @@ def order_of(words: memoryview, address: int, machine: str = "") -> Order:
     if (machine or platform.machine()).lower() in {"x86_64", "amd64"}:
         load = words.__getitem__
         return Order(words.__setitem__, load, load, _full_fence_of_x86())
-    return _atomic_order(words, address)
+    live = LIVE.load()
+    if live is None:
+        return _atomic_order(words, address)
+    return Order(
+        partial(live.store, words),
+        partial(live.load, words),
+        partial(live.load_last, words),
+        live.fence,
+    )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from shm.clock import now_ns
 from shm.doorbell import wait_any
 from shm.frame import Frame, FrameFormat, State
-from shm.reader import RingReader
+from shm.reader import RingReader, open_readers
 
 _LOOK_AGAIN_NS = 1_000_000_000
 
@@ -24,7 +24,7 @@ class MergedReader:
 
     def __init__(self, names: Sequence[str], *, timeout_s: float = 0.0) -> None:
         """Raises `SegmentMissing`, `LayoutMismatch`, or ValueError if the formats differ."""
-        self.readers = [RingReader(name, timeout_s=timeout_s) for name in names]
+        self.readers = open_readers(names, timeout_s)
         self.format: FrameFormat = self.readers[0].format
         if any(reader.format != self.format for reader in self.readers):
             formats = {reader.name: reader.format for reader in self.readers}

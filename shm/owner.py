@@ -1,5 +1,6 @@
 """The one who makes rings and takes them away: the launcher, or a test."""
 
+import os
 import secrets
 import struct
 import time
@@ -10,6 +11,7 @@ from shm.doorbell import open_doorbell
 from shm.fence import order_of
 from shm.frame import FormatError, FrameFormat, State, pack_format
 from shm.identity import alive, start_time
+from shm.leases import reap
 from shm.segment import (
     SHM_FOLDER,
     NameTaken,
@@ -23,7 +25,6 @@ from shm.segment import (
 )
 
 _HEADER = layout.offsets(layout.HEADER)
-_READER = layout.offsets(layout.READER)
 _STATE, _HEAD, _MAGIC = (_HEADER[key] // 8 for key in ("state", "head", "magic"))
 _HALF_MADE_S = 5.0
 NAME_LIMIT = 30  # macOS allows 31 with the slash
@@ -68,16 +69,7 @@ class RingOwner:
 
     def reap_readers(self) -> int:
         """Free the entries, and so the leases, of readers that are gone; return how many."""
-        reaped = 0
-        words = self._segment.words
-        for entry in range(layout.READER_COUNT):
-            base = (layout.READER_TABLE + entry * layout.READER_BYTES) // 8
-            pid = words[base + _READER["pid"] // 8]
-            if pid and not alive(pid, words[base + _READER["start"] // 8]):
-                self._order.store_release(base + _READER["lease"] // 8, 0)
-                self._order.store_release(base + _READER["pid"] // 8, 0)
-                reaped += 1
-        return reaped
+        return reap(self.name, self._order)
 
     def close(self) -> None:
         """End the ring and remove its name; readers that have it open keep their last frame."""
@@ -117,12 +109,21 @@ def create_ring(name: str, frame_format: FrameFormat, slots: int = 8) -> RingOwn
     except NameTaken:
         remove_stale(name)
         segment = create(name, size)
-    prefault(segment)
-    _write_header(segment, format_block, frame_format.nbytes, slots)
-    return RingOwner(segment, frame_format, slots)
+    try:
+        prefault(segment)
+        owner = RingOwner(segment, frame_format, slots)
+        _write_header(segment, format_block, frame_format.nbytes, slots, owner._bell.KIND)
+        owner._order.store_release(_MAGIC, layout.MAGIC)
+    except BaseException:
+        unlink(name)
+        segment.close()
+        raise
+    return owner
 
 
-def _write_header(segment: Segment, format_block: bytes, capacity: int, slots: int) -> None:
+def _write_header(
+    segment: Segment, format_block: bytes, capacity: int, slots: int, wake: int
+) -> None:
     payload_offset, stride, size = layout.geometry(slots, capacity)
     values = {
         "major": layout.MAJOR,
@@ -141,11 +142,11 @@ def _write_header(segment: Segment, format_block: bytes, capacity: int, slots: i
         "stream_id": secrets.randbits(63) | 1,
         "created_unix_ns": time.time_ns(),
         "clock": CLOCK,
-        "wake": open_doorbell(segment.name, 0, lambda: 0).KIND,
+        "wake": wake,
         "history_count": layout.HISTORY_COUNT,
         "history_offset": layout.HISTORY,
-        "creator_pid": _own_pid(),
-        "creator_start": start_time(_own_pid()),
+        "creator_pid": os.getpid(),
+        "creator_start": start_time(os.getpid()),
     }
     buffer = segment.data.data
     for field in layout.HEADER:
@@ -154,13 +155,6 @@ def _write_header(segment: Segment, format_block: bytes, capacity: int, slots: i
             struct.pack_into(code, buffer, field.offset, values[field.name])
     buffer[_HEADER["name"] : _HEADER["name"] + len(segment.name)] = segment.name.encode()
     buffer[_HEADER["kind"] : _HEADER["kind"] + len(format_block)] = format_block
-    order_of(segment.words, segment.address).store_release(_MAGIC, layout.MAGIC)
-
-
-def _own_pid() -> int:
-    import os
-
-    return os.getpid()
 
 
 def remove_stale(name: str) -> None:

@@ -1,28 +1,19 @@
 """One of any number of readers of a ring. It costs the writer nothing and cannot hold it up."""
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from shm import layout
-from shm.attached import AttachedRing, LayoutMismatch, attach
-from shm.cadence import Cadence
-from shm.clock import now_ns
+from shm.attached import LayoutMismatch, attach
 from shm.doorbell import Doorbell
 from shm.frame import Frame, FrameFormat, FrameLost, Place, State
-from shm.identity import alive, start_time
-from shm.lock import reader_table
+from shm.leases import LEASE, PID, LeaseRefused, claim
+from shm.waiting import Wait, waiting
 
 _HEADER = {name: offset // 8 for name, offset in layout.offsets(layout.HEADER).items()}
-_READER = {name: offset // 8 for name, offset in layout.offsets(layout.READER).items()}
 _HEAD, _STATE, _HISTORY = _HEADER["head"], _HEADER["state"], _HEADER["history"]
 _POSE_SEQUENCE = layout.offsets(layout.SLOT)["pose_sequence"] // 8
-_LOOK_AGAIN_NS = 1_000_000_000  # a sleeping reader looks at the state at least this often
-
-
-class LeaseRefused(RuntimeError):
-    """No lease can be had."""
 
 
 class RingReader:
@@ -59,14 +50,14 @@ class RingReader:
                 zip(ring.arrays, ring.headers, ring.locks, strict=True)
             )
         ]
-        self._wait = _waiting(ring, _cadence(ring) if predict else None)
+        self._wait = waiting(ring, predict=predict)
         self.newest = _newest(self, self._places, self._wait)
         # The first frame is the newest one there is, not all that came before us.
         self.cursor = max(0, (self._load(_HEAD) >> 8) - 1)
         self._free_leases: list[int] = []
         if leases:
             try:
-                self._free_leases = _claim(ring, leases)
+                self._free_leases = claim(ring, leases)
             except BaseException:
                 ring.close()
                 raise
@@ -209,7 +200,7 @@ class RingReader:
                 "open it with leases=N for more"
             )
         entry = self._free_leases.pop()
-        lease, order = entry + _READER["lease"], self._ring.order
+        lease, order = entry + LEASE, self._ring.order
         try:
             order.store_release(lease, frame.sequence << 8 | frame.slot)
             order.fence()  # our lease before our look: the writer marks before it looks at leases
@@ -224,8 +215,8 @@ class RingReader:
     def close(self) -> None:
         """Give leases back and let the ring go."""
         for entry in self._lease_entries:
-            self._ring.order.store_release(entry + _READER["lease"], 0)
-            self._ring.order.store_release(entry + _READER["pid"], 0)
+            self._ring.order.store_release(entry + LEASE, 0)
+            self._ring.order.store_release(entry + PID, 0)
         self._lease_entries.clear()
         if self._ring.arrays:
             self._places.clear()
@@ -238,9 +229,7 @@ class RingReader:
         self.close()
 
 
-def _newest(
-    reader: RingReader, places: list[Place], wait: Callable[[int, int], int]
-) -> Callable[..., Frame | None]:
+def _newest(reader: RingReader, places: list[Place], wait: Wait) -> Callable[..., Frame | None]:
     """Return `newest` as a closure with as few steps between wake-up and view as can be.
 
     After a sleep each object touched first costs up to some microseconds (cold caches). So the slot
@@ -251,6 +240,7 @@ def _newest(
 
     def newest(timeout_s: float = 0.0) -> Frame | None:
         cursor = reader.cursor
+        frame = new(Frame)  # before the sleep: memory that was at hand then is cold after it
         head = wait(cursor, int(timeout_s * 1e9))
         if not head:
             return None
@@ -258,7 +248,6 @@ def _newest(
             place = places[head & 0xFF]
         except IndexError:
             raise reader._damaged(head) from None
-        frame = new(Frame)
         frame.array = place[0]
         frame._place = place
         frame.sequence = reader.cursor = sequence = head >> 8
@@ -270,68 +259,17 @@ def _newest(
     return newest
 
 
-def _waiting(ring: AttachedRing, cadence: Cadence | None) -> Callable[[int, int], int]:
-    """Return wait(cursor, timeout_ns) -> the head once it is past the cursor, 0 if it never was."""
-    load, sleep, now, ended = ring.order.load_acquire, ring.bell.wait, now_ns, int(State.ENDED)
-
-    def wait(cursor: int, timeout_ns: int) -> int:
-        head = load(_HEAD)
-        if head >> 8 > cursor or timeout_ns <= 0:
-            return head if head >> 8 > cursor else 0
-        end = now() + timeout_ns
-        if cadence is not None:
-            # Learnt before the wait and not after it, where the reader has better things to do.
-            cadence.learn(head)
-            if cadence.expects(end):
-                head = cadence.watch(sleep, head)
-        while head >> 8 <= cursor:
-            left = end - now()
-            if left <= 0 or load(_STATE) == ended:
-                return 0
-            sleep(head, left if left < _LOOK_AGAIN_NS else _LOOK_AGAIN_NS)
-            head = load(_HEAD)
-        return head
-
-    return wait
-
-
-def _cadence(ring: AttachedRing) -> Cadence:
-    """Return a cadence that knows where the ring's head and the times of its frames are."""
-    load, locks = ring.order.load_acquire, ring.locks
-    published = layout.offsets(layout.SLOT)["published_ns"] // 8
-
-    def published_ns(head: int) -> int:
-        """Return when a frame was published, 0 if its slot has been taken again."""
-        lock = locks[head & 0xFF]
-        at = load(lock + published)
-        return at if load(lock) == head >> 8 << 1 else 0
-
-    return Cadence(lambda: load(_HEAD), published_ns)
-
-
-def _claim(ring: AttachedRing, count: int) -> list[int]:
-    """Take free entries of the reader table; those of dead processes count as free."""
-    store, load, pid = ring.order.store_release, ring.order.load_acquire, os.getpid()
-    entries: list[int] = []
-    with reader_table(ring.segment.name):
-        for number in range(layout.READER_COUNT):
-            entry = (layout.READER_TABLE + number * layout.READER_BYTES) // 8
-            holder = load(entry + _READER["pid"])
-            if len(entries) < count and not (
-                holder and alive(holder, load(entry + _READER["start"]))
-            ):
-                store(entry + _READER["lease"], 0)
-                store(entry + _READER["start"], start_time(pid))
-                store(entry + _READER["pid"], pid)
-                entries.append(entry)
-        if len(entries) < count:
-            for entry in entries:
-                store(entry + _READER["pid"], 0)
-            raise LeaseRefused(
-                f"{count} leases wanted, {len(entries)} of {layout.READER_COUNT} entries of "
-                f"{ring.segment.name!r} are free: close other readers that lease"
-            )
-    return entries
+def open_readers(names: Sequence[str], timeout_s: float) -> list[RingReader]:
+    """Open all of these rings, or none. Raises `SegmentMissing`, `LayoutMismatch`."""
+    readers: list[RingReader] = []
+    try:
+        for name in names:
+            readers.append(RingReader(name, timeout_s=timeout_s))
+    except BaseException:
+        for reader in readers:
+            reader.close()
+        raise
+    return readers
 
 
 def read_word(reader: RingReader, index: int) -> Any:

@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from shm import FrameFormat, RingOwner, create_ring, segment
+from shm.compiled import LIVE, PURE
 
 DEADLINE_S = 30.0
 PREFIX = f"aya-t-{os.getpid()}-"
@@ -75,6 +76,16 @@ def make_ring(new_name: Callable[[], str]) -> Iterator[Callable[..., RingOwner]]
     yield make
     for owner in owners:
         owner.close()
+
+
+@pytest.fixture(params=["helper", "python"])
+def helper_or_python(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Let rings of this process and its children use the compiled helper, then do without it."""
+    monkeypatch.setenv(PURE, "0" if request.param == "helper" else "1")
+    if request.param == "helper" and LIVE.load() is None:
+        found = LIVE.find()
+        pytest.skip(f"the helper {found.state}; {found.mend} runs this")
+    return str(request.param)
 
 
 class Child:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from shm.clock import now_ns
 from shm.frame import Flag, Frame, Stamp
-from shm.writer import Slot
+from shm.publishing import Slot
 from stages.interpolation.flow import FlowInterpolator
 from stages.interpolation.options import InterpolationOptions
 from stages.interpolation.pacing import Pacer, sleep_until

@@ -133,6 +133,7 @@ def _race(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("helper_or_python")
 @pytest.mark.parametrize(
     ("slots", "ways"),
     [
@@ -149,6 +150,7 @@ def test_no_torn_frame_is_accepted(
     assert all(accepted > 1000 for accepted, _, _ in counts), counts
 
 
+@pytest.mark.usefixtures("helper_or_python")
 def test_no_torn_frame_is_accepted_with_the_order_of_arm(
     make_ring: MakeRing, start: Callable[..., Any]
 ) -> None:

@@ -15,6 +15,7 @@ MakeRing = Callable[..., RingOwner]
 SMALL = FrameFormat(Kind.ENCODED, "uint8", (64,))
 LONG_NS = 30_000_000_000
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="the futex is Linux's")
+pytestmark = pytest.mark.usefixtures("helper_or_python")
 
 
 @pytest.fixture(params=["system", "polling"])
@@ -112,6 +113,30 @@ def test_end_of_a_ring_wakes_who_waits_for_a_frame(make_ring: MakeRing) -> None:
         owner.end()
         thread.join(10)
         assert not thread.is_alive()
+
+
+@linux_only
+def test_reader_closed_under_a_waiting_thread_raises_there_and_crashes_nothing(
+    make_ring: MakeRing,
+) -> None:
+    owner = make_ring(SMALL)
+    raised: list[str] = []
+
+    def wait(reader: RingReader) -> None:
+        try:
+            reader.newest(timeout_s=30)
+        except ValueError as error:
+            raised.append(str(error))
+
+    reader = RingReader(owner.name)
+    thread = threading.Thread(target=wait, args=(reader,))
+    thread.start()
+    _until_asleep(thread)
+    reader.close()
+    owner.end()
+    thread.join(10)
+    assert len(raised) == 1
+    assert "released" in raised[0]
 
 
 def test_waiter_uses_next_to_no_processor(pair: tuple[RingWriter, RingReader]) -> None:

@@ -16,13 +16,14 @@ from shm.fence import OrderUnknown, order_of
 MakeRing = Callable[..., RingOwner]
 SMALL = FrameFormat(Kind.ENCODED, "uint8", (64,))
 MACHINES = ("x86_64", "aarch64")
+pytestmark = pytest.mark.usefixtures("helper_or_python")
 
 
 def _order(machine: str) -> tuple[shm.fence.Order, "np.ndarray"]:
     words = np.zeros(16, np.uint64)
     try:
         address = words.__array_interface__["data"][0]
-        return order_of(memoryview(words), address, machine), words
+        return order_of(words.data.cast("B").cast("Q"), address, machine), words
     except OrderUnknown as reason:
         pytest.skip(f"{reason}; a machine with libatomic runs this")
 
@@ -62,6 +63,7 @@ def test_use_after_close_raises_and_crashes_nothing(make_ring: MakeRing) -> None
 
 
 def test_machine_without_known_order_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AYATSURI_PURE", "1")
     monkeypatch.setattr(shm.fence, "_RELAXED_MACHINES_NEED", ("libabsent.so",))
     words = memoryview(bytearray(64)).cast("Q")
     with pytest.raises(OrderUnknown, match="libatomic"):

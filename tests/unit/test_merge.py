@@ -4,8 +4,20 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from shm import FrameFormat, Kind, RingOwner, RingWriter, Stamp, now_ns
+from shm import (
+    FrameFormat,
+    Kind,
+    RingOwner,
+    RingReader,
+    RingWriter,
+    SegmentMissing,
+    Stamp,
+    now_ns,
+)
+from shm.fallback import FallbackReader
 from shm.merge import MergedReader
+
+pytestmark = pytest.mark.usefixtures("helper_or_python")
 
 MakeRing = Callable[..., RingOwner]
 SMALL = FrameFormat(Kind.ENCODED, "uint8", (64,))
@@ -121,3 +133,21 @@ def test_stream_is_dead_only_when_every_writer_is(two: Two) -> None:
     assert not two.merged.dead
     two.owners[1].writer_died()
     assert two.merged.dead
+
+
+@pytest.mark.parametrize("kind", [MergedReader, FallbackReader])
+def test_ring_that_is_missing_leaves_none_of_the_others_open(
+    make_ring: MakeRing, monkeypatch: pytest.MonkeyPatch, kind: type
+) -> None:
+    closed: list[str] = []
+    close = RingReader.close
+
+    def record(reader: RingReader) -> None:
+        closed.append(reader.name)
+        close(reader)
+
+    monkeypatch.setattr(RingReader, "close", record)
+    there = [make_ring(SMALL).name for _ in range(2)]
+    with pytest.raises(SegmentMissing):
+        kind([*there, "aya-t-missing"])
+    assert closed == there

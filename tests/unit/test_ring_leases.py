@@ -1,10 +1,14 @@
 """Leases: what a reader holds is not overwritten, and the writer never fails for it."""
 
+import os
+
 import pytest
 from rings import HEADER, publish, some
 
-from shm import FrameLost, LeaseRefused, RingOwner, RingReader, RingWriter
+from shm import FrameLost, LeaseRefused, RingOwner, RingReader, RingWriter, leases
 from shm.reader import read_word
+
+pytestmark = pytest.mark.usefixtures("helper_or_python")
 
 
 def test_leased_frame_is_not_overwritten(owner: RingOwner, writer: RingWriter) -> None:
@@ -89,3 +93,19 @@ def test_ring_has_sixteen_leases_and_gives_them_back(owner: RingOwner) -> None:
             pass
     with RingReader(owner.name, leases=16):
         pass
+
+
+def test_entry_claimed_while_dead_readers_are_looked_for_stays(
+    owner: RingOwner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = 0
+
+    def seems_dead_at_first(pid: int, start: int) -> bool:
+        nonlocal looks
+        looks += 1
+        return looks > 1
+
+    with RingReader(owner.name, leases=1) as reader:
+        monkeypatch.setattr("shm.leases.alive", seems_dead_at_first)
+        assert owner.reap_readers() == 0
+        assert read_word(reader, leases.ENTRIES[0] + leases.PID) == os.getpid()

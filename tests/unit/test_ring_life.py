@@ -18,7 +18,10 @@ from shm import (
     layout,
     segment,
 )
+from shm.fence import OrderUnknown
 from shm.lock import writer_lock
+
+pytestmark = pytest.mark.usefixtures("helper_or_python")
 
 # --- names and places
 
@@ -33,6 +36,18 @@ def test_name_that_some_system_refuses_is_refused(bad: str) -> None:
 def test_number_of_slots_out_of_range_is_refused(name: str, slots: int) -> None:
     with pytest.raises(FormatError, match="slots"):
         create_ring(name, SMALL, slots)
+
+
+def test_ring_that_cannot_be_made_whole_leaves_no_segment(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OrderUnknown("no order")
+
+    monkeypatch.setattr("shm.owner.order_of", refuse)
+    with pytest.raises(OrderUnknown):
+        create_ring(name, SMALL)
+    assert segment.names(name) == []
 
 
 @pytest.mark.parametrize("kind", [RingReader, RingWriter])
@@ -63,6 +78,13 @@ def test_state_follows_writer_and_owner(owner: RingOwner) -> None:
         assert reader.state is State.NONE
         owner.end()
         assert reader.state is State.ENDED
+        assert reader.ended
+
+
+def test_ended_ring_stays_ended_when_its_writer_closes(owner: RingOwner) -> None:
+    with RingReader(owner.name) as reader:
+        with RingWriter(owner.name):
+            owner.end()
         assert reader.ended
 
 

@@ -6,7 +6,14 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from rings import HEADER, SMALL, some
 
 from shm import Frame, RingOwner, RingReader, RingWriter, Slot, Stamp, create_ring
@@ -146,10 +153,14 @@ class RingModel(RuleBasedStateMachine):
                 closable.close()
 
 
-TestRingAgainstModel = RingModel.TestCase
-TestRingAgainstModel.settings = settings(
-    max_examples=60,
-    stateful_step_count=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)
+@pytest.mark.usefixtures("helper_or_python")
+def test_ring_does_what_its_model_does() -> None:
+    run_state_machine_as_test(
+        RingModel,
+        settings=settings(
+            max_examples=60,
+            stateful_step_count=40,
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow],
+        ),
+    )

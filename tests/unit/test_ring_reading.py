@@ -21,6 +21,8 @@ from shm import (
     now_ns,
 )
 
+pytestmark = pytest.mark.usefixtures("helper_or_python")
+
 # --- which frames
 
 

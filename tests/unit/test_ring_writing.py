@@ -8,6 +8,8 @@ from rings import SMALL, MakeRing, publish, some
 
 from shm import RingReader, RingWriter, Stamp
 
+pytestmark = pytest.mark.usefixtures("helper_or_python")
+
 # --- loans
 
 
