@@ -6,13 +6,17 @@ it is sent. A receiver returns a NumPy view of the frame and the time at which i
 """
 
 import ctypes
+import os
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shm import RingReader, RingWriter, Stamp, image_format, now_ns
+from shm.compiled import LIVE, PURE
 
 FORMAT: Final = image_format(512, 512)
 NBYTES: Final = FORMAT.nbytes
@@ -102,6 +106,30 @@ class RingReceiver(Receiver):
     def close(self) -> None:
         """See `Receiver`."""
         self._reader.close()
+
+
+@contextmanager
+def _without_helpers() -> Iterator[None]:
+    before = os.environ.get(PURE, "")
+    os.environ[PURE] = "1"
+    yield
+    os.environ[PURE] = before
+
+
+class PythonSender(RingSender):
+    """Our ring as it is where the helper could not be compiled."""
+
+    def __init__(self, name: str) -> None:
+        with _without_helpers():
+            super().__init__(name)
+
+
+class PythonReceiver(RingReceiver):
+    """Our ring as it is where the helper could not be compiled."""
+
+    def __init__(self, name: str) -> None:
+        with _without_helpers():
+            super().__init__(name)
 
 
 class PredictingReceiver(RingReceiver):
@@ -263,6 +291,7 @@ class ZmqReceiver(Receiver):
 
 SENDERS: Final[dict[str, type[Sender]]] = {
     "ring": RingSender,
+    "ring, in Python": PythonSender,
     "ring, predicting": RingSender,
     "ring, in order": RingSender,
     "iceoryx2": IceoryxSender,
@@ -270,6 +299,7 @@ SENDERS: Final[dict[str, type[Sender]]] = {
 }
 RECEIVERS: Final[dict[str, type[Receiver]]] = {
     "ring": RingReceiver,
+    "ring, in Python": PythonReceiver,
     "ring, predicting": PredictingReceiver,
     "ring, in order": InOrderReceiver,
     "iceoryx2": IceoryxReceiver,
@@ -280,6 +310,10 @@ RECEIVERS: Final[dict[str, type[Receiver]]] = {
 def available() -> list[str]:
     """Return the ways that this machine can go."""
     ways = ["ring", "ring, predicting"]
+    if LIVE.load():
+        ways.insert(1, "ring, in Python")
+    else:
+        print(f"the helper {LIVE.find().state}: every ring is in Python ({LIVE.find().mend})")
     for way, package in (("iceoryx2", "iceoryx2"), ("ZeroMQ", "zmq")):
         try:
             __import__(package)

@@ -16,6 +16,7 @@ from benchmarks.rings.tables import print_tables
 from benchmarks.rings.targets import judge
 from benchmarks.rings.throughput import throughput
 from benchmarks.rings.traps import busy_receiver, first_touch, word_tearing
+from shm.compiled import LIVE
 
 
 def main() -> int:
@@ -25,9 +26,11 @@ def main() -> int:
     length = QUICK if (quick := parser.parse_args().quick) else FULL
     place = machine(["numpy", "iceoryx2", "pyzmq"])
     ways = available()
+    others = [way for way in ways if not way.startswith("ring")]
     results = {
+        "helper": LIVE.find().state,
         "hand_over": hand_over(length, ways),
-        "throughput": throughput(length, ["ring, in order", *ways[2:]]),
+        "throughput": throughput(length, ["ring, in order", *others]),
         "publish": publish_cost(length),
         "idle": idle(length),
         "traps": {

@@ -8,6 +8,7 @@ from benchmarks.rings.targets import Target
 
 def print_tables(results: dict[str, Any], targets: list[Target]) -> None:
     """Print everything that was measured, the targets last."""
+    print(f"the compiled helper of the rings: {results['helper']}")
     table(
         "Hand-over of a 512x512x4 frame at 60 frames a second, filled -> view in the reader",
         ("way", "p50 us", "p99 us", "frames", "reader's core"),
