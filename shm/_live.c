@@ -1,10 +1,10 @@
 /* The live words of a ring in C: what the hand-over of a frame does after a sleep or after a fill,
- * when every line of code and every object is cold. Each function does what its callers in waiting.py,
- * publishing.py and fence.py do in Python where this module was not built.
+ * when every line of code and every object is cold. Each function does what its callers in
+ * waiting.py, publishing.py and fence.py do in Python where this module was not built.
  *
  * `words` is always the segment as a memoryview of format "Q", an index one of its 8-byte words. No
- * function takes an address: a view that was released raises ValueError, a foreign one TypeError, an
- * index outside of it IndexError, a read-only view BufferError where something is to be stored.
+ * function takes an address: a view that was released raises ValueError, a foreign one TypeError,
+ * an index outside of it IndexError, a read-only view where something is to be stored BufferError.
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -12,6 +12,10 @@
 #include <string.h>
 
 #include "ring.h"
+
+#ifndef __LP64__
+#error "for 64-bit machines, gcc and clang: a word must be loaded and stored whole"
+#endif
 
 #define VERSION 1 /* counts the changes of what callers see; shm/compiled.py asks for it */
 
@@ -95,7 +99,7 @@ static PyObject *fence(PyObject *module, PyObject *none)
 
 /* --- waiting and publishing, where there is a futex */
 
-#if defined(__linux__) && defined(__LP64__)
+#ifdef __linux__
 #include <limits.h>
 #include <linux/futex.h>
 #include <sys/syscall.h>
@@ -140,8 +144,8 @@ static int64_t bounded_ns(PyObject *duration)
     return beyond > 0 || given > FOREVER ? FOREVER : beyond < 0 ? 0 : given;
 }
 
-/* Sleeps while the head is `seen`, a second at most. The view is not held meanwhile, so that the ring
- * can be closed: the kernel refuses an address that is gone, and we touch it only in the next look. */
+/* Sleeps while the head is `seen`, a second at most. The view is not held meanwhile, so that the
+ * ring can be closed: the kernel refuses an address that is gone, and the next look is at the view. */
 static void sleep_on(uint64_t *head, uint64_t seen, int64_t left)
 {
     left = left < SECOND ? left : SECOND;
@@ -151,8 +155,8 @@ static void sleep_on(uint64_t *head, uint64_t seen, int64_t left)
     Py_END_ALLOW_THREADS
 }
 
-/* wait(words, cursor, timeout_ns): the head once it is past the cursor; 0 if the time is over or the
- * ring has ended before. */
+/* wait(words, cursor, timeout_ns): the head once it is past the cursor; 0 if the time is over or
+ * the ring has ended before. */
 static PyObject *wait_past(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
     if (!takes("wait", count, 3))
@@ -183,8 +187,8 @@ static PyObject *wait_past(PyObject *module, PyObject *const *args, Py_ssize_t c
     }
 }
 
-/* publish(words, tag, lock, hop, head): make the slot whose lock is word `lock` the newest frame, and
- * wake who waits. `hop` is the word that takes the tag and the frame's age. */
+/* publish(words, tag, lock, hop, head): make the slot whose lock is word `lock` the newest frame,
+ * and wake who waits. `hop` is the word that takes the tag and the frame's age. */
 static PyObject *publish(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
     if (!takes("publish", count, 5))
