@@ -145,7 +145,7 @@ static int64_t bounded_ns(PyObject *duration)
 }
 
 /* Sleeps while the head is `seen`, a second at most. The view is not held meanwhile, so that the
- * ring can be closed: the kernel refuses an address that is gone, and the next look is at the view. */
+ * ring can be closed: the kernel refuses an address that is gone, the next look asks the view. */
 static void sleep_on(uint64_t *head, uint64_t seen, int64_t left)
 {
     left = left < SECOND ? left : SECOND;
