@@ -3,24 +3,93 @@
 Node by node what the official modules do, with every output, nothing folded, merged or left out:
 pictures in the network's range in and out, a graph for each module. Held against real exports of
 torch 2.13 (`--peer FOLDER` takes such a folder): same operators, same outputs, same time.
+
+`build_existing` joins them into the two graphs that ezvtuber-rt runs, with the conversions of
+pictures and the crops between them.
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
 from stages.networks.graph import Graph
-from stages.networks.layers import activate, channels, convolution, depthwise, normalise
+from stages.networks.layers import (
+    activate,
+    box,
+    channels,
+    convolution,
+    depthwise,
+    normalise,
+    paste,
+)
 from stages.networks.parameters import NETWORKS, Head, Network, Parameters, State
-from stages.networks.pictures import warp
+from stages.networks.pictures import doubled, from_bgra, halved, to_bgra, to_display, warp
+from stages.networks.tha3 import EYEBROWS, FACE, FACE_LEFT, FACE_SIZE, FACE_TOP, States
 from stages.networks.upsampling import nearest_twice, transposed
+
+
+class Output(NamedTuple):
+    """One output of a module."""
+
+    value: str
+    channels: int
+
+
+class Module(NamedTuple):
+    """A module: the shapes of its inputs, the size of its outputs, its nodes."""
+
+    inputs: dict[str, tuple[int, ...]]
+    size: int
+    make: Callable[..., list[Output]]
 
 
 def build(name: str, state: State) -> bytes:
     """Return the separable module `name` in single precision."""
     graph = Graph(name, "fp32", "gpu")
-    _MODULES[name](graph, state)
+    module = MODULES[name]
+    given = [graph.input(input_, "float32", *shape) for input_, shape in module.inputs.items()]
+    for index, made in enumerate(module.make(graph, state, *given)):
+        shape = 1, made.channels, module.size, module.size
+        graph.output(made.value, f"output_{index}", "float32", *shape)
     return graph.model().SerializeToString()
+
+
+def build_existing(name: str, states: States) -> bytes:
+    """Return `decomposer` or `merge` as ezvtuber-rt names their inputs and outputs."""
+    graph = Graph(name, "fp32", "gpu")
+    (_first if name == "decomposer" else _merged)(graph, states)
+    return graph.model().SerializeToString()
+
+
+def _first(graph: Graph, states: States) -> None:
+    image = from_bgra(graph, graph.input("input_image", "uint8", 512, 512, 4))
+    made = _decomposer(graph, states["decomposer"], box(graph, image, *EYEBROWS))
+    graph.output(made[3].value, "background_layer", "float32", 1, 4, 128, 128)
+    graph.output(made[0].value, "eyebrow_layer", "float32", 1, 4, 128, 128)
+    graph.output(image, "image_prepared", "float32", 1, 4, 512, 512)
+
+
+def _merged(graph: Graph, states: States) -> None:
+    image = graph.input("combiner_image_prepared", "float32", 1, 4, 512, 512)
+    layers = [
+        graph.input(f"combiner_eyebrow_{name}", "float32", 1, 4, 128, 128)
+        for name in ("background_layer", "layer")
+    ]
+    eyebrow_pose = graph.input("combiner_eyebrow_pose", "float32", 1, 12)
+    whole = graph.input("morpher_image_prepared", "float32", 1, 4, 512, 512)
+    face_pose = graph.input("morpher_face_pose", "float32", 1, 27)
+    rotator_pose = graph.input("rotator_rotation_pose", "float32", 1, 6)
+    editor_pose = graph.input("editor_rotation_pose", "float32", 1, 6)
+    brows = _combiner(graph, states["combiner"], *layers, eyebrow_pose)[2].value
+    face = paste(graph, box(graph, image, *FACE), brows, FACE_SIZE, 32, 32, 128)
+    face = _face(graph, states["face"], face, face_pose)[0].value
+    full = paste(graph, whole, face, 512, FACE_TOP, FACE_LEFT, FACE_SIZE)
+    _, warped, change = _rotator(graph, states["rotator"], halved(graph, full), rotator_pose)
+    wide = doubled(graph, warped.value), doubled(graph, change.value)
+    edited = _editor(graph, states["editor"], full, *wide, editor_pose)[0].value
+    bgra = to_bgra(graph, to_display(graph, edited), "down")
+    graph.output(bgra, "editor_cv_result", "uint8", 512, 512, 4)
 
 
 def _block(graph: Graph, x: str, p: Parameters, kind: str, stride: int = 1) -> str:
@@ -90,31 +159,20 @@ def _made(graph: Graph, network: Network, state: State, x: str, pose: str | None
     return [_head(graph, feature, head, state) for head in network.heads]
 
 
-def _outputs(graph: Graph, size: int, *values: tuple[str, int]) -> None:
-    for index, (value, count) in enumerate(values):
-        graph.output(value, f"output_{index}", "float32", 1, count, size, size)
-
-
-def _decomposer(graph: Graph, state: State) -> None:
-    image = graph.input("image", "float32", 1, 4, 128, 128)
+def _decomposer(graph: Graph, state: State, image: str) -> list[Output]:
     made = _made(graph, NETWORKS["decomposer"], state, image, None)
     ground_alpha, ground, eyebrow_alpha, eyebrow = made
-    _outputs(
-        graph,
-        128,
-        (_mix(graph, eyebrow_alpha, image, eyebrow), 4),
-        (eyebrow_alpha, 1),
-        (eyebrow, 4),
-        (_mix(graph, ground_alpha, ground, image), 4),
-        (ground_alpha, 1),
-        (ground, 4),
-    )
+    return [
+        Output(_mix(graph, eyebrow_alpha, image, eyebrow), 4),
+        Output(eyebrow_alpha, 1),
+        Output(eyebrow, 4),
+        Output(_mix(graph, ground_alpha, ground, image), 4),
+        Output(ground_alpha, 1),
+        Output(ground, 4),
+    ]
 
 
-def _combiner(graph: Graph, state: State) -> None:
-    ground = graph.input("background", "float32", 1, 4, 128, 128)
-    layer = graph.input("eyebrow_layer", "float32", 1, 4, 128, 128)
-    pose = graph.input("pose", "float32", 1, 12)
+def _combiner(graph: Graph, state: State, ground: str, layer: str, pose: str) -> list[Output]:
     both = graph.add("Concat", ground, layer, axis=1)
     grid, alpha, colour, whole = _made(graph, NETWORKS["combiner"], state, both, pose)
     warped = warp(graph, grid, layer, 128)
@@ -127,71 +185,76 @@ def _combiner(graph: Graph, state: State) -> None:
         mixed = _mix(graph, alpha, channels(graph, morphed, 0, 3), below)
         return graph.add("Concat", mixed, channels(graph, ground, 3, 4), axis=1)
 
-    _outputs(
-        graph,
-        128,
-        (over(whole), 4),
-        (whole, 1),
-        (over(opacity), 4),
-        (morphed, 4),
-        (alpha, 1),
-        (colour, 4),
-        (warped, 4),
-        (grid, 2),
-    )
+    return [
+        Output(over(whole), 4),
+        Output(whole, 1),
+        Output(over(opacity), 4),
+        Output(morphed, 4),
+        Output(alpha, 1),
+        Output(colour, 4),
+        Output(warped, 4),
+        Output(grid, 2),
+    ]
 
 
-def _face(graph: Graph, state: State) -> None:
-    image = graph.input("image", "float32", 1, 4, 192, 192)
-    pose = graph.input("pose", "float32", 1, 27)
+def _face(graph: Graph, state: State, image: str, pose: str) -> list[Output]:
     grid, colour, alpha, eye, eye_alpha = _made(graph, NETWORKS["face"], state, image, pose)
     warped = warp(graph, grid, image, 192)
     painted = _mix(graph, alpha, colour, warped)
-    _outputs(
-        graph,
-        192,
-        (_mix(graph, eye_alpha, eye, painted), 4),
-        (eye_alpha, 1),
-        (eye, 4),
-        (painted, 4),
-        (alpha, 1),
-        (colour, 4),
-        (warped, 4),
-    )
+    return [
+        Output(_mix(graph, eye_alpha, eye, painted), 4),
+        Output(eye_alpha, 1),
+        Output(eye, 4),
+        Output(painted, 4),
+        Output(alpha, 1),
+        Output(colour, 4),
+        Output(warped, 4),
+    ]
 
 
-def _rotator(graph: Graph, state: State) -> None:
-    image = graph.input("image", "float32", 1, 4, 256, 256)
-    pose = graph.input("pose", "float32", 1, 6)
+def _rotator(graph: Graph, state: State, image: str, pose: str) -> list[Output]:
     x = graph.add("Concat", image, _planes(graph, pose, 256), axis=1)
     direct, grid = _made(graph, NETWORKS["rotator"], state, x, None)
-    _outputs(graph, 256, (direct, 4), (warp(graph, grid, image, 256), 4), (grid, 2))
+    return [Output(direct, 4), Output(warp(graph, grid, image, 256), 4), Output(grid, 2)]
 
 
-def _editor(graph: Graph, state: State) -> None:
-    image = graph.input("image", "float32", 1, 4, 512, 512)
-    rotated = graph.input("rotated", "float32", 1, 4, 512, 512)
-    change = graph.input("grid_change", "float32", 1, 2, 512, 512)
-    pose = graph.input("pose", "float32", 1, 6)
+def _editor(
+    graph: Graph, state: State, image: str, rotated: str, change: str, pose: str
+) -> list[Output]:
     x = graph.add("Concat", image, rotated, change, _planes(graph, pose, 512), axis=1)
     colour, alpha, grid = _made(graph, NETWORKS["editor"], state, x, None)
     grid = graph.add("Add", change, grid)
     warped = warp(graph, grid, image, 512)
-    _outputs(
-        graph,
+    return [
+        Output(_mix(graph, alpha, colour, warped), 4),
+        Output(alpha, 4),
+        Output(colour, 4),
+        Output(warped, 4),
+        Output(grid, 2),
+    ]
+
+
+def _picture(size: int, count: int = 4) -> tuple[int, ...]:
+    return 1, count, size, size
+
+
+MODULES = {
+    "decomposer": Module({"image": _picture(128)}, 128, _decomposer),
+    "combiner": Module(
+        {"background": _picture(128), "eyebrow_layer": _picture(128), "pose": (1, 12)},
+        128,
+        _combiner,
+    ),
+    "face": Module({"image": _picture(192), "pose": (1, 27)}, 192, _face),
+    "rotator": Module({"image": _picture(256), "pose": (1, 6)}, 256, _rotator),
+    "editor": Module(
+        {
+            "image": _picture(512),
+            "rotated": _picture(512),
+            "grid_change": _picture(512, 2),
+            "pose": (1, 6),
+        },
         512,
-        (_mix(graph, alpha, colour, warped), 4),
-        (alpha, 4),
-        (colour, 4),
-        (warped, 4),
-        (grid, 2),
-    )
-
-
-_MODULES: dict[str, Callable[[Graph, State], None]] = {
-    "decomposer": _decomposer,
-    "combiner": _combiner,
-    "face": _face,
-    "rotator": _rotator,
-    "editor": _editor,
+        _editor,
+    ),
 }

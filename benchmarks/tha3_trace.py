@@ -1,9 +1,11 @@
 """THA3 over the recorded trace, against ezvtuber-rt's core: `python -m benchmarks.tha3_trace PEER`.
 
 PEER is a checkout of that repository, which must stay out of this one. Its ONNX Runtime core runs
-as it is, with its own cache and merged graphs, but on the processor instead of DirectML; the same
-seeded weights, in its layout, and the same poses, rounded as EasyVtuber does by default. Both take
-turns, a stretch of the trace each, in one process. Writes `benchmarks/results/tha3_trace.json`.
+as it is, with its own cache, but on the processor instead of DirectML: once with merged graphs as
+they come out of torch's exporter, which is how its packs are made, once with those that our
+converter writes in its layout. The same seeded weights, and the same poses, rounded as EasyVtuber
+does by default. All take turns, a stretch of the trace each, in one process. Writes
+`benchmarks/results/tha3_trace.json`.
 """
 
 import argparse
@@ -22,6 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks import tha3_plain
 from benchmarks.report import machine, ratio, save, table
 from ezvtb_interface import get_core
 from stages.cacher.quantiser import SimplifyQuantiser
@@ -31,6 +34,7 @@ from tests.tha3_reference import DATA, Reference, write_pack
 PACKAGES = ["numpy", "onnxruntime", "openvino", "opencv-python-headless", "brotli"]
 TRACE = Path(__file__).parents[2] / "shared" / "data" / "pose_20fps.json"
 LEVEL = 4  # what EasyVtuber couples with its JPEG quality 85
+THEIRS, OURS = "ezvtuber-rt, exported graphs", "ayatsuri"
 STRETCH = 20  # poses before the other one's turn
 LIMIT = 1.5
 
@@ -42,6 +46,8 @@ def peer(checkout: Path, models: Path, picture: Image) -> Draw:
     """Return what draws with ezvtuber-rt's core on the processor."""
     import onnxruntime
 
+    for name in [name for name in sys.modules if name.startswith("ezvtb_rt")]:
+        del sys.modules[name]
     sys.path.insert(0, str(checkout))
     sys.modules["pyanime4k"] = types.ModuleType("pyanime4k")  # for super-resolution alone
     session, value = onnxruntime.InferenceSession, onnxruntime.OrtValue
@@ -106,6 +112,20 @@ def take_turns(
     return times, off
 
 
+def write_existing(reference: Reference, folder: Path) -> None:
+    """Write the graphs that the peer runs, both ways."""
+    for kind in ("exported", "converted"):
+        place = folder / kind / "tha3" / "seperable" / "fp32"
+        place.mkdir(parents=True)
+        for name in ("decomposer", "merge"):
+            if kind == "exported":
+                data = tha3_plain.build_existing(name, reference.states)
+            else:
+                graph = layout.build(name, reference.states, "separable", "fp32", "gpu")
+                data = graph.model().SerializeToString()
+            (place / f"{name}.onnx").write_bytes(data)
+
+
 def main() -> int:
     """Measure, print, write; 0 also when the target is missed: the table says so."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -123,23 +143,24 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         write_pack(reference, folder / "ours" / "tha3_separable_fp32")
-        theirs = folder / "theirs" / "tha3" / "seperable" / "fp32"
-        theirs.mkdir(parents=True)
-        for name in layout.PARTS:
-            graph = layout.build(name, reference.states, "separable", "fp32", "gpu")
-            (theirs / f"{name}.onnx").write_bytes(graph.model().SerializeToString())
+        write_existing(reference, folder)
         draw, core = ours(folder / "ours", reference.picture)
         draws = {
-            "ezvtuber-rt": peer(arguments.peer, folder / "theirs", reference.picture),
-            "ayatsuri": draw,
+            THEIRS: peer(arguments.peer, folder / "exported", reference.picture),
+            OURS: draw,
+            "ezvtuber-rt, our graphs": peer(
+                arguments.peer, folder / "converted", reference.picture
+            ),
         }
         times, off = take_turns(draws, poses)
         parts = core.counters()
         core.close()
-    gain = ratio(times["ezvtuber-rt"]["wall_ms"], times["ayatsuri"]["wall_ms"])
+    for row in times.values():
+        row["of_ours"] = ratio(row["wall_ms"], times[OURS]["wall_ms"])
+    gain = times[THEIRS]["of_ours"]
     table(
         f"{len(poses)} poses of the trace, separable, single precision",
-        ("", "wall ms a frame, median", "CPU ms", "frames a second"),
+        ("", "wall ms a frame, median", "CPU ms", "frames a second", "of ours"),
         [(name, *row.values()) for name, row in times.items()],
     )
     print(
