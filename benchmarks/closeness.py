@@ -22,10 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import report
-from benchmarks.student import Student
 from stages.avatar.boxes import corrections_path, read_corrections
+from stages.avatar.character import load_character
 from stages.avatar.warp import WarpPoser
 from stages.ingest.trace import load_trace
+from stages.networks.student_evaluation import Evaluation
 from stages.pose import PARAMETERS, neutral
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
@@ -70,9 +71,9 @@ class Bench:
     """Poses one character in both ways."""
 
     def __init__(self, folder: Path) -> None:
-        self._student = Student(folder)
-        picture = self._student.picture.copy()
-        picture[picture[..., 3] == 0] = 0
+        character = load_character(folder)
+        states, picture = character.states, character.picture
+        self._student = Evaluation(states["face_morpher"], states["body_morpher"], picture)
         given = read_corrections(corrections_path(folder / "character.png"))
         self._poser = WarpPoser(picture, given)
         self._unmoved = _over_grey(picture)

@@ -1,43 +1,64 @@
-"""The trained THA4 student of a character in NumPy: slow, exact, and nothing to install.
+"""A THA4 student in plain NumPy: a second reading of its specification, to hold others against.
 
-The specification is `fixtures/tha4_student/README.md` of the project's shared material. Two sine
-networks: one paints the face, the other moves and retouches the whole picture. Per pose 2 to 4 s.
+Nothing here is shared with what runs live. Two sine networks: one paints the face, the other moves
+and retouches the whole picture. Slow: 2 to 4 s a pose.
 """
 
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.networks.weights import load_weights
+from stages.networks.parameters import State
 
 Array = NDArray[np.float32]
+Picture = NDArray[np.uint8]
 
 _OMEGA = np.float32(30)
 _FACE_ROWS, _FACE_COLUMNS = slice(80, 208), slice(192, 320)
 _ROWS_AT_ONCE = 64
 
 
-class Student:
-    """Poses one character; `folder` holds its two networks and `character.png`."""
+class Evaluated(NamedTuple):
+    """What passes between the graphs of `student_graphs`, by the same names; pixels last to first.
 
-    def __init__(self, folder: Path) -> None:
-        self._face = load_weights(folder / "face_morpher.pt")
-        self._body = load_weights(folder / "body_morpher.pt")
-        picture = cv2.imread(str(folder / "character.png"), cv2.IMREAD_UNCHANGED)
-        self.picture: NDArray[np.uint8] = np.asarray(picture, np.uint8)
-        self._prepared = _prepared(self.picture)
+    Pictures are (size, size, 4) RGBA in the network's range, -1 to 1.
+    """
 
-    def render(self, pose: Array) -> NDArray[np.uint8]:
-        """Return the frame of a pose, BGRA (512, 512, 4), as the official programs show it."""
+    image: Array
+    face: Array
+    grid_change: Array  # (512, 512, 2): x, y, in half pictures
+    alpha: Array  # (512, 512, 1): the share of the retouch
+    color_change: Array
+    warped: Array
+    blended: Array
+    frame: Picture  # (512, 512, 4) BGRA
+
+
+class Evaluation:
+    """Poses one character."""
+
+    def __init__(self, face: State, body: State, picture: Picture) -> None:
+        """`picture` is (512, 512, 4) BGRA, straight alpha."""
+        self._face = face
+        self._body = body
+        self._prepared = _prepared(picture)
+
+    def render(self, pose: Array) -> Picture:
+        """Return the frame of a pose, (45,), as the official programs show it."""
+        return self.evaluate(pose).frame
+
+    def evaluate(self, pose: Array) -> Evaluated:
+        """Return all that is computed for a pose, (45,)."""
         image = self._prepared.copy()
-        image[_FACE_ROWS, _FACE_COLUMNS] = self._painted_face(pose)
+        face = self._painted_face(pose)
+        image[_FACE_ROWS, _FACE_COLUMNS] = face
         field = self._field(pose)
-        warped = _sampled(image, field[..., 0], field[..., 1])
-        share = field[..., 2:3]
-        return _to_bytes(warped * (1 - share) + field[..., 3:7] * share)
+        grid, alpha, colour = field[..., :2], field[..., 2:3], field[..., 3:7]
+        warped = _sampled(image, grid[..., 0], grid[..., 1])
+        blended = warped * (1 - alpha) + colour * alpha
+        frame = bgra(blended)
+        return Evaluated(self._prepared, face, grid, alpha, colour, warped, blended, frame)
 
     def _painted_face(self, pose: Array) -> Array:
         x = _with_position(128, pose[:39])
@@ -63,7 +84,7 @@ class Student:
         return x.reshape(512, 512, 7)
 
     def _layer(self, network: str, name: str) -> tuple[Array, Array]:
-        weights: dict[str, NDArray[Any]] = self._face if network == "face" else self._body
+        weights: State = self._face if network == "face" else self._body
         weight = weights[f"{name}.weight"]
         return weight.reshape(weight.shape[:2]).T, weights[f"{name}.bias"]
 
@@ -144,11 +165,16 @@ def _prepared(picture: NDArray[np.uint8]) -> Array:
     return (np.concatenate([linear * alpha, alpha], axis=2) * 2 - 1).astype(np.float32)
 
 
-def _to_bytes(image: Array) -> NDArray[np.uint8]:
-    """-1..1, linear, to BGRA bytes. Colour is not divided by alpha; see the specification."""
+def bgra(image: Array, *, down: bool = False) -> Picture:
+    """Return -1..1, linear, as BGRA bytes, rounded to the nearest or down.
+
+    Colour is not divided by alpha: the official programs show it as it is.
+    """
     whole = np.clip((image + 1) / 2, 0, 1)
     colour, alpha = whole[..., :3], whole[..., 3:]
     encoded = np.where(
         colour <= 0.003130804953560372, colour * 12.92, 1.055 * colour ** (1 / 2.4) - 0.055
     )
-    return np.rint(255 * np.concatenate([encoded[..., ::-1], alpha], axis=2)).astype(np.uint8)
+    levels = 255 * np.concatenate([encoded[..., ::-1], alpha], axis=2)
+    rounded: NDArray[Any] = np.floor(levels) if down else np.rint(levels)
+    return rounded.astype(np.uint8)
