@@ -72,8 +72,10 @@ class Chain:
         if not self._pack.clears_transparent:
             self._picture[self._picture[..., 3] == 0] = 0
         self._forget()
-        first, engine = self.parts[0]
-        engine.memory(first.inputs["picture"]).write(self._picture)
+        for part, engine in self.parts:
+            if "picture" in part.inputs:
+                memory = engine.memory(part.inputs["picture"])
+                memory.write(self._picture.reshape(memory.spec.shape))
 
     def draw(self, pose: NDArray[np.float32], frame: Image) -> int:
         """Draw a pose, (45,), into `frame`, (512, 512, 4) BGRA; return how many parts had to run.
@@ -84,7 +86,8 @@ class Chain:
         if not self._eyebrows:
             self._pose[POSE_INPUTS["eyebrow_pose"]] = 0.0
         part, engine = self.parts[-1]
-        engine.bind(part.outputs["frame"], frame)
+        name = part.outputs["frame"]
+        engine.bind(name, frame.reshape(engine.outputs[name].shape))
         try:
             needed = self._needed()
             for index in reversed(needed):

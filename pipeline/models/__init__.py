@@ -11,7 +11,10 @@ from typing import Final
 from stages.networks.pack import PackRejected
 
 # Family: the variants that `--only` takes.
-FAMILIES: Final[dict[str, tuple[str, ...]]] = {"tha3": ("separable", "standard")}
+FAMILIES: Final[dict[str, tuple[str, ...]]] = {
+    "tha3": ("separable", "standard"),
+    "tha4_student": (),
+}
 
 
 def family(name: str) -> ModuleType:

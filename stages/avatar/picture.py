@@ -56,6 +56,17 @@ def load(source: Path | bytes) -> NDArray[np.uint8]:
 
     `source` is a file or a file's content. Raises `PictureRejected` for anything else.
     """
+    return cleared(load_as_it_is(source))
+
+
+def cleared(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Set the pixels of alpha 0 to all zeros, in place; return the picture."""
+    picture[picture[..., 3] == 0] = 0
+    return picture
+
+
+def load_as_it_is(source: Path | bytes) -> NDArray[np.uint8]:
+    """Return the picture as `load` does, but with the colours that are hidden where alpha is 0."""
     where = "the given bytes" if isinstance(source, bytes) else str(source)
     data = source if isinstance(source, bytes) else _read(source)
     if len(data) > MAX_FILE_BYTES:
@@ -64,8 +75,7 @@ def load(source: Path | bytes) -> NDArray[np.uint8]:
     if (width, height) != (WIDTH, HEIGHT):
         raise PictureRejected(f"{where} is {width}x{height} pixels, not 512x512; {_MEND}")
     picture = _to_eight_bits(_decoded(data, where))
-    picture[picture[..., 3] == 0] = 0
-    if not picture.any():
+    if not picture[..., 3].any():
         raise PictureRejected(f"{where} is transparent everywhere; {_MEND}")
     return picture
 

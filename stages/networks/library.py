@@ -3,6 +3,7 @@
 import hashlib
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from stages.networks.pack import (
@@ -19,6 +20,7 @@ from stages.networks.parameters import Structure
 
 # Below a folder of models: our packs, and what programs on ezvtuber-rt have beside them.
 _PLACES = ("", "data", "data/models", "models")
+_EXISTING = ("morpher.onnx", "body_morpher.onnx")  # what tells ezvtuber-rt's packs
 _PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16")
 
 
@@ -65,9 +67,36 @@ def find_tha3(models: Path, structure: Structure, precision: Precision) -> Pack:
     )
 
 
+def find_student(models: Path, name: str, describes: Callable[[Path], bool]) -> Path:
+    """Return the folder of a trained character, by its path or by its name in a folder of models.
+
+    `describes` tells a character's own folder, as it was published; packs of one are known here.
+    Without a name it is the folder `models` itself, or the one named tha4_student in it. Raises
+    `PackMissing`.
+    """
+    near = [models / place for place in _PLACES]
+    if name:
+        # A bare word is never a folder that happens to lie where the program was started.
+        own = [Path(name).expanduser()] if len(Path(name).parts) > 1 else []
+        folders = [
+            *own,
+            *(place / kind / name for place in near for kind in ("custom_tha4_models", "")),
+        ]
+    else:
+        folders = [models, *(place / "tha4_student" for place in near)]
+    for folder in folders:
+        if describes(folder) or _is_pack(folder):
+            return folder
+    raise PackMissing(
+        f"no trained character {name or 'tha4_student'!r} in {models}: give the path of its "
+        "folder, with character_model.yaml, or of a pack with face_morpher.onnx and "
+        "body_morpher.onnx"
+    )
+
+
 def packs_in(models: Path) -> list[Path]:
     """Return the folders of all packs of a folder of models, sorted; empty if it does not exist."""
-    found = {path.parent for name in (MANIFEST, "morpher.onnx") for path in models.rglob(name)}
+    found = {path.parent for name in (MANIFEST, *_EXISTING) for path in models.rglob(name)}
     return sorted(found)
 
 
@@ -81,4 +110,4 @@ def look(pack: Pack) -> bytes:
 
 
 def _is_pack(folder: Path) -> bool:
-    return (folder / MANIFEST).is_file() or (folder / "morpher.onnx").is_file()
+    return any((folder / name).is_file() for name in (MANIFEST, *_EXISTING))

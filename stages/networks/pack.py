@@ -31,6 +31,8 @@ POSE_INPUTS = {
     "eyebrow_pose": slice(0, 12),
     "face_pose": slice(12, 39),
     "rotation_pose": slice(39, 45),
+    "expression_pose": slice(0, 39),
+    "pose": slice(0, 45),
 }
 
 # In ezvtuber-rt's packs: the face encoder's output, named as graphs traced from the official
@@ -57,11 +59,11 @@ class Part(NamedTuple):
 
 
 class Pack(NamedTuple):
-    """One model, ready to be loaded. The first part takes `picture`, the last gives `frame`."""
+    """One model, ready to be loaded. Some part takes `picture`, the last gives `frame`."""
 
     folder: Path
     layout: Literal["ayatsuri", "ezvtuber-rt"]
-    structure: Structure
+    structure: Structure | None  # None: a model that comes in one structure only
     precision: Precision
     parts: tuple[Part, ...]
     clears_transparent: bool  # otherwise the caller sets pixels of alpha 0 to all zeros
@@ -91,7 +93,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     format: int
     model: str
-    structure: Structure
+    structure: Structure | None
     precision: Precision
     rounding: Rounding
     target: Target
@@ -110,7 +112,12 @@ def open_pack(folder: Path) -> Pack:
         return _ours(folder)
     if (folder / "morpher.onnx").is_file():
         return _existing(folder)
-    raise PackRejected(f"{folder} is no model pack: it has neither {MANIFEST} nor morpher.onnx")
+    if (folder / "body_morpher.onnx").is_file():
+        return _existing_student(folder)
+    raise PackRejected(
+        f"{folder} is no model pack: it has neither {MANIFEST} nor morpher.onnx "
+        "nor body_morpher.onnx"
+    )
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -220,6 +227,28 @@ def _existing(folder: Path) -> Pack:
     return Pack(folder, "ezvtuber-rt", structure, precision, tuple(parts), False)
 
 
+def _existing_student(folder: Path) -> Pack:
+    parts = (
+        Part(
+            "face_morpher",
+            folder / "face_morpher.onnx",
+            "face",
+            {"expression_pose": "pose"},
+            {"face": "face_morphed"},
+        ),
+        Part(
+            "body_morpher",
+            folder / "body_morpher.onnx",
+            "rotation",
+            {"picture": "input_image", "face": "face_morphed", "pose": "pose"},
+            {"frame": "cv_result"},
+        ),
+    )
+    _all_there(folder, list(parts))
+    # Fed the picture as it is, hidden colours too, as its own program does.
+    return Pack(folder, "ezvtuber-rt", None, "fp32", parts, True)
+
+
 def _structure_of(morpher: Path) -> Structure:
     """Tell the structures apart by the name of the input that only this one has."""
     with morpher.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
@@ -233,6 +262,12 @@ def _all_there(folder: Path, parts: list[Part]) -> None:
     missing = [part.path.name for part in parts if not part.path.is_file()]
     if missing:
         raise PackRejected(f"{folder} lacks {', '.join(missing)}")
+
+
+def entry_of_part(part: Part) -> GraphEntry:
+    """Describe a graph that was written as part of one of our packs."""
+    inputs, outputs = list(part.inputs.values()), list(part.outputs.values())
+    return GraphEntry(part.name, part.path.name, digest(part.path), part.reach, inputs, outputs)
 
 
 def entry_of(path: Path, name: str, reach: Reach, graph: Any) -> GraphEntry:

@@ -11,6 +11,7 @@ graphs for a CPU keep the channels of a pixel together and multiply matrices, wh
 does faster there; those for a GPU convolve planes.
 """
 
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -18,11 +19,11 @@ import numpy as np
 from stages.networks import student
 from stages.networks.graph import Graph
 from stages.networks.layers import channels, paste
-from stages.networks.pack import Precision, Rounding, Target
+from stages.networks.pack import Part, Precision, Reach, Rounding, Target
 from stages.networks.pictures import SIZE, mix, to_bgra, to_display, warp
 from stages.networks.student import Array, Dense, Level, Student
 
-PARTS = ("prepare", "face", "body")
+REACHES: dict[str, Reach] = {"prepare": "picture", "face": "face", "body": "rotation"}
 
 # With fp16, what stays in single precision: the argument of this sine reaches 92 (half precision
 # steps by 0.06 there), and what the last sine layer gives feeds the warp, where 1 is 256 pixels.
@@ -63,6 +64,23 @@ def build(
         frame = to_bgra(graph, to_display(graph, made.blended), rounding)
         graph.output(frame, "frame", "uint8", SIZE, SIZE, 4)
     return graph
+
+
+def write(
+    folder: Path, networks: Student, precision: Precision, target: Target
+) -> tuple[Part, ...]:
+    """Write the three graphs into a folder; return them as parts of a pack."""
+    parts = []
+    for name, reach in REACHES.items():
+        model = build(name, networks, precision, target).model({"model": "tha4_student"})
+        path = folder / f"{name}.onnx"
+        path.write_bytes(model.SerializeToString())
+        inputs, outputs = (
+            {value.name: value.name for value in values}
+            for values in (model.graph.input, model.graph.output)
+        )
+        parts.append(Part(name, path, reach, inputs, outputs))
+    return tuple(parts)
 
 
 def prepared(graph: Graph, picture: str) -> str:

@@ -72,7 +72,7 @@ def needs(cells: Cells) -> Needs:
 
 def _boxes(pixels: Pixels, rows: int, gap: int) -> list[Box]:
     """Cover pixels by boxes of `rows` rows; gaps of fewer than `gap` columns are covered too."""
-    wanted = pixels.reshape(-1, rows, len(pixels)).any(axis=1)
+    wanted: Pixels = np.logical_or.reduce(pixels.reshape(-1, rows, len(pixels)), axis=1)
     if rows > 1:  # in even columns
         wanted = np.repeat(wanted[:, ::2] | wanted[:, 1::2], 2, axis=1)
     edges = np.zeros((len(wanted), len(pixels) + 1), np.bool_)

@@ -13,7 +13,8 @@ class Kernel(ABC):
     Workers with different numbers may call at once, for different boxes.
     """
 
-    name: str
+    name: str  # for log and notes
+    precision: str  # of its least precise layers
 
     @abstractmethod
     def paint(self, worker: int, work: Pass, box: Box) -> None:

@@ -15,17 +15,19 @@ from stages.avatar.siren.products import best_product
 from stages.networks.student import COLOUR, SHARE, Array
 
 _HALF = np.float32(SIZE / 2)
+# A box of the largest level: eight rows of 512 pixels with 90 channels. No other box has more.
+_MOST_VALUES = CELL * SIZE * 90
 _STEPS = 65535  # of the table from linear light to display levels
 
 
 class NumpyKernel(Kernel):
     """For any machine; releases the interpreter while it computes."""
 
-    name = "numpy"
+    name = "NumPy"
+    precision = "fp32"
 
-    def __init__(self, workers: int, widest: int, most_pixels: int) -> None:
-        """Boxes have at most `most_pixels` pixels, layers at most `widest` channels."""
-        self._own = [_Worker(widest, most_pixels) for _ in range(workers)]
+    def __init__(self, workers: int) -> None:
+        self._own = [_Worker() for _ in range(workers)]
 
     def paint(self, worker: int, work: Pass, box: Box) -> None:
         assert work.target is not None
@@ -61,10 +63,10 @@ class NumpyKernel(Kernel):
 class _Worker:
     """Memory of one thread, and what it does there."""
 
-    def __init__(self, widest: int, most_pixels: int) -> None:
+    def __init__(self) -> None:
         self._product = best_product()
-        self._one = np.empty(most_pixels * widest, np.float32)
-        self._other = np.empty(most_pixels * widest, np.float32)
+        self._one = np.empty(_MOST_VALUES, np.float32)
+        self._other = np.empty(_MOST_VALUES, np.float32)
 
     def layers(self, work: Pass, box: Box) -> Array:
         """Return the last layer's result: (rows, columns, channels), or by groups of pixels."""
