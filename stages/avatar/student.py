@@ -113,7 +113,8 @@ class _OnCpu:
         passes = Passes(character.networks(), character.picture)
         self._renderer = Renderer(passes, kernel, self._crew, masked=masked)
         self.manner = f"{'seen' if masked else 'whole'} {kernel.precision}"
-        self.note = f"{choice.mode} on {kernel.name}, {self._crew.size} threads"
+        what = "where something is seen" if masked else "whole frames"
+        self.note = f"{what}, {kernel.precision} by {kernel.name}, threads: {self._crew.size}"
 
     def render(self, pose: NDArray[np.float32], out: Image) -> None:
         self._renderer.render(pose, out)
