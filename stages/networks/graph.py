@@ -3,6 +3,7 @@
 Only conversion needs this module and with it the package `onnx`; running a graph does not.
 """
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -70,10 +71,11 @@ class Graph:
         self._outputs[name] = helper.make_tensor_value_info(name, _ELEMENT_TYPES[dtype], shape)
 
     def constant(self, values: NDArray[Any], hint: str = "constant") -> str:
-        """Store an array as it is; equal small ones are stored once."""
+        """Store an array as it is; equal ones are stored once."""
         values = np.ascontiguousarray(values)
-        key = (values.dtype.str, values.shape, values.tobytes() if values.size <= 64 else b"")
-        if values.size <= 64 and key in self._known:
+        content = hashlib.blake2b(values.tobytes(), digest_size=16).digest()
+        key = (values.dtype.str, values.shape, content)
+        if key in self._known:
             return self._known[key]
         name = self._fresh(hint)
         self._constants.append(numpy_helper.from_array(values, name))

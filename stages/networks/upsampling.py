@@ -53,12 +53,15 @@ def resized_block(
     return activate(graph, y, "leaky")
 
 
-def transposed(graph: Graph, x: str, weight: Weight, *, depthwise: bool = False) -> str:
+def transposed(
+    graph: Graph, x: str, weight: Weight, *, depthwise: bool = False, bias: Weight | None = None
+) -> str:
     """Double the size with a transposed convolution; `weight` is (in, out / groups, 4, 4)."""
+    stored = [graph.weight(weight)] + ([graph.weight(bias, "bias")] if bias is not None else [])
     return graph.add(
         "ConvTranspose",
         x,
-        graph.weight(weight),
+        *stored,
         kernel_shape=[4, 4],
         strides=[2, 2],
         pads=[1] * 4,
