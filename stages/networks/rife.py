@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from stages.networks.graph import Graph
-from stages.networks.layers import convolution
+from stages.networks.layers import convolution, cut
 from stages.networks.pack import Precision, Target
 from stages.networks.parameters import Parameters, State
 from stages.networks.rife_sampling import (
@@ -68,10 +68,12 @@ class Between(NamedTuple):
     mask: str  # (1, 1, H, W), before the sigmoid
 
 
-def frame(state: State, version: Version, size: Size, precision: Precision, target: Target) -> Graph:
+def frame(
+    state: State, version: Version, size: Size, precision: Precision, target: Target
+) -> Graph:
     """Picture in; all that depends on it alone out."""
     graph = Graph("frame", precision, target)
-    bgra = graph.input("picture", "uint8", size.height, size.width, 4)
+    bgra = graph.input("frame", "uint8", size.height, size.width, 4)
     seen = see(graph, premultiplied(graph, bgra, size), state, version)
     for name, (value, shape) in _seen_values(seen, version, size).items():
         graph.output(value, name, "float32", *shape)
@@ -104,8 +106,8 @@ def premultiplied(graph: Graph, bgra: str, size: Size) -> str:
     """Turn (height, width, 4) uint8 BGRA, straight, into (1, 4, H, W) premultiplied, 0 to 1."""
     planes = graph.add("Transpose", graph.cast(bgra, "float32"), perm=[2, 0, 1])
     planes = graph.add("Mul", planes, _number(graph, 1 / 255))
-    colours = _cut(graph, planes, 0, 3, axis=0)
-    alpha = _cut(graph, planes, 3, 4, axis=0)
+    colours = cut(graph, planes, 0, 0, 3)
+    alpha = cut(graph, planes, 0, 3, 4)
     planes = graph.add("Concat", graph.add("Mul", colours, alpha), alpha, axis=0)
     planes = graph.add("Unsqueeze", planes, graph.constant(np.array([0])))
     below, right = size.padded_height - size.height, size.padded_width - size.width
@@ -121,7 +123,7 @@ def straight(graph: Graph, picture: str, size: Size) -> str:
         ends = graph.constant(np.array([size.height, size.width]))
         starts, axes = graph.constant(np.array([0, 0])), graph.constant(np.array([1, 2]))
         planes = graph.add("Slice", planes, starts, ends, axes)
-    alpha = _cut(graph, planes, 3, 4, axis=0)
+    alpha = cut(graph, planes, 0, 3, 4)
     # Below half a level nothing is seen: divided by no less, and set to nothing.
     least = _number(graph, 0.5 / 255)
     factor = graph.add("Div", _number(graph, 255), graph.add("Max", alpha, least))
@@ -186,7 +188,7 @@ def _between(
         if index:
             # Mask and features are those of the block before; without features masks add up.
             inputs.append(
-                resized(graph, _cut(graph, made, 4, 5 + FEATURES), before / scale)
+                resized(graph, cut(graph, made, 1, 4, 5 + FEATURES), before / scale)
                 if version.head
                 else masks.reduced(scale)
             )
@@ -196,7 +198,7 @@ def _between(
             outputs = CUT if index == last or not version.head else 0
             x = _block(graph, x, p.within(f"block{index}"), _input_order(index, version), outputs)
         made = graph.from_number(x)
-        own_flow, mask = _cut(graph, made, 0, 4), _cut(graph, made, 4, 5)
+        own_flow, mask = cut(graph, made, 1, 0, 4), cut(graph, made, 1, 4, 5)
         if index < last:
             flow.add(own_flow, scale)
             masks.add(mask, scale)
@@ -205,8 +207,7 @@ def _between(
         before = scale
     grids = _moved(graph, grids, own_flow, size)
     sampled = [
-        sample(graph, seen.picture, grid)
-        for seen, grid in zip((older, newer), grids, strict=True)
+        sample(graph, seen.picture, grid) for seen, grid in zip((older, newer), grids, strict=True)
     ]
     share = graph.add("Sigmoid", mask)
     change = graph.add("Mul", graph.add("Sub", sampled[0], sampled[1]), share)
@@ -224,7 +225,7 @@ def _moved(graph: Graph, grids: list[str], flow: str, size: Size) -> list[str]:
     scaled = graph.add("Mul", flow, graph.constant(np.array(unit, np.float32).reshape(1, 4, 1, 1)))
     scaled = graph.add("Transpose", scaled, perm=[0, 2, 3, 1])
     return [
-        graph.add("Add", grid, _cut(graph, scaled, 2 * picture, 2 * picture + 2, axis=3))
+        graph.add("Add", grid, cut(graph, scaled, 3, 2 * picture, 2 * picture + 2))
         for picture, grid in enumerate(grids)
     ]
 
@@ -292,11 +293,6 @@ def _plane(graph: Graph, value: float, height: int, width: int) -> str:
 
 def _leaky(graph: Graph, x: str) -> str:
     return graph.add("LeakyRelu", x, alpha=SLOPE)
-
-
-def _cut(graph: Graph, x: str, begin: int, end: int, axis: int = 1) -> str:
-    bounds = [graph.constant(np.array([value])) for value in (begin, end, axis)]
-    return graph.add("Slice", x, *bounds)
 
 
 def _number(graph: Graph, value: float) -> str:

@@ -13,11 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.networks.graph import Graph
+from stages.networks.layers import cut
 
-Matrix = NDArray[np.float32]
+Matrix = NDArray[np.float64]
+
+# Rows of an enlarging matrix that are multiplied at a time: each is zero but for two places, those
+# of a block for a small part of the columns.
+_BLOCK = 64
 
 
-def enlarging(length: int, scale: int) -> NDArray[np.float64]:
+def enlarging(length: int, scale: int) -> Matrix:
     """Return (length * scale, length): a bilinear enlargement, half-pixel centres, edges clamped."""
     places = (np.arange(length * scale) + 0.5) / scale - 0.5
     below = np.floor(places).astype(int)
@@ -37,7 +42,7 @@ def middle_rows(length: int, scale: int) -> NDArray[np.intp]:
     return np.stack([first, first + 1], axis=1).reshape(-1)
 
 
-def reducing(length: int, scale: int) -> NDArray[np.float64]:
+def reducing(length: int, scale: int) -> Matrix:
     """Return (length / scale, length): the mean of the middle rows."""
     if scale == 1:
         return np.eye(length)
@@ -65,55 +70,78 @@ class CoarseSum:
 
     def reduced(self, scale: int) -> str:
         """Return the sum, reduced by `scale`; lengths in pixels of the reduced map."""
-        graph, rows, wide = self._graph, [], []
+        rows, wide = [], []
         for coarse, own in self._maps:
             rows.append(reducing(self._height, scale) @ enlarging(self._height // own, own))
             matrix = reducing(self._width, scale) @ enlarging(self._width // own, own)
-            if self._lengths:
-                matrix *= own / scale
-            wide.append(graph.add("MatMul", coarse, self._constant(matrix.T, "columns")))
-        stacked = wide[0] if len(wide) == 1 else graph.add("Concat", *wide, axis=2)
-        return graph.add("MatMul", self._constant(np.hstack(rows), "rows"), stacked)
+            wide.append(self._across(coarse, matrix * (own / scale if self._lengths else 1)))
+        return self._down(np.hstack(rows), self._stacked(wide))
 
     def grids(self, scale: int) -> list[str]:
         """Return for each picture where a block of `scale` samples it: (1, h, w, 2), -1 to 1.
 
         The maps are flows, (1, 4, ., .): along columns and rows into the older picture, then into
-        the newer one. The sampled pixels' own places come in as three more rows of the sum, so that the product is
-        the grid.
+        the newer one. The sampled pixels' own places come in as two more rows of the sum, so that
+        the product is the grid.
         """
         graph = self._graph
         rows, columns = middle_rows(self._height, scale), middle_rows(self._width, scale)
-        left = [enlarging(self._height // s, s)[rows] for _, s in self._maps]
-        along = 2.0 * rows / (self._height - 1) - 1.0
-        left += [np.ones((len(rows), 1)), along[:, None]]
-        across = 2.0 * columns / (self._width - 1) - 1.0
-        places = np.zeros((2, len(columns), 2))
-        places[0, :, 0], places[1, :, 1] = across, 1.0
-        places = places.reshape(1, 2, -1)
+        left, wide = [], []
         unit = np.array([2.0 / (self._width - 1), 2.0 / (self._height - 1)] * 2)
-        wide = []
-        for flow, s in self._maps:
-            matrix = enlarging(self._width // s, s)[columns] * s
+        for flow, own in self._maps:
+            left.append(enlarging(self._height // own, own)[rows])
             scaled = graph.add("Mul", flow, self._constant(unit.reshape(1, 4, 1, 1), "unit"))
-            wide.append(graph.add("MatMul", scaled, self._constant(matrix.T, "columns")))
-        stacked = wide[0] if len(wide) == 1 else graph.add("Concat", *wide, axis=2)
+            wide.append(self._across(scaled, enlarging(self._width // own, own)[columns] * own))
+        left += [np.ones((len(rows), 1)), 2.0 * rows[:, None] / (self._height - 1) - 1.0]
+        places = np.zeros((2, len(columns), 2))
+        places[0, :, 0], places[1, :, 1] = 2.0 * columns / (self._width - 1) - 1.0, 1.0
+        stacked = graph.add("Transpose", self._stacked(wide), perm=[0, 2, 3, 1])
         grids = []
         for picture in range(2):
-            own = graph.add(
-                "Slice",
-                stacked,
-                *(graph.constant(np.array([v])) for v in (2 * picture, 2 * picture + 2, 1)),
-            )
-            own = graph.add("Transpose", own, perm=[0, 2, 3, 1])
-            own = graph.add("Reshape", own, graph.constant(np.array([1, -1, 2 * len(columns)])))
-            own = graph.add("Concat", own, self._constant(places, "places"), axis=1)
-            grid = graph.add("MatMul", self._constant(np.hstack(left), "rows"), own)
-            shape = np.array([1, len(rows), len(columns), 2])
-            grids.append(graph.add("Reshape", grid, graph.constant(shape)))
+            own_flow = cut(graph, stacked, 3, 2 * picture, 2 * picture + 2)
+            shape = graph.constant(np.array([1, 1, -1, 2 * len(columns)]))
+            own_rows = graph.add("Reshape", own_flow, shape)
+            place_rows = self._constant(places.reshape(1, 1, 2, -1), "places")
+            grid = self._down(np.hstack(left), self._stacked([own_rows, place_rows]))
+            shape = graph.constant(np.array([1, len(rows), len(columns), 2]))
+            grids.append(graph.add("Reshape", grid, shape))
         return grids
 
-    def _constant(self, values: NDArray[np.float64], hint: str) -> str:
+    def _stacked(self, maps: list[str]) -> str:
+        return maps[0] if len(maps) == 1 else self._graph.add("Concat", *maps, axis=2)
+
+    def _across(self, x: str, matrix: Matrix) -> str:
+        """Multiply every row of (1, c, h, w) by a matrix, (to, w)."""
+        graph, parts = self._graph, []
+        for first in range(0, len(matrix), _BLOCK):
+            block = matrix[first : first + _BLOCK]
+            used = np.flatnonzero(block.any(axis=0))
+            begin, end = int(used[0]), int(used[-1]) + 1
+            own = cut(graph, x, 3, begin, end)
+            parts.append(graph.add("MatMul", own, self._constant(block[:, begin:end].T, "across")))
+        return parts[0] if len(parts) == 1 else graph.add("Concat", *parts, axis=3)
+
+    def _down(self, matrix: Matrix, x: str) -> str:
+        """Multiply every column of (1, c, h, w) by a matrix, (to, h)."""
+        count = -(-len(matrix) // _BLOCK)
+        while len(matrix) % count:
+            count += 1
+        blocks = np.split(matrix, count)
+        used = [np.flatnonzero(block.any(axis=0)) for block in blocks]
+        most = max(len(rows) for rows in used)
+        if count == 1:
+            return self._graph.add("MatMul", self._constant(matrix, "down"), x)
+        # All blocks as one product: those that use fewer rows get more, times zero.
+        rows = np.stack([np.resize(own, most) for own in used])
+        factors = np.zeros((count, len(blocks[0]), most))
+        for index, (block, own) in enumerate(zip(blocks, used, strict=True)):
+            factors[index, :, : len(own)] = block[:, own]
+        gathered = self._graph.add("Gather", x, self._graph.constant(rows), axis=2)
+        product = self._graph.add("MatMul", self._constant(factors, "down"), gathered)
+        shape = np.array([0, 0, len(matrix), -1])
+        return self._graph.add("Reshape", product, self._graph.constant(shape))
+
+    def _constant(self, values: Matrix, hint: str) -> str:
         return self._graph.constant(values.astype(np.float32), hint)
 
 
