@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from stages.networks import rife_versions
+from stages.networks.rife_blocks import Network, Size
 from tests.seeded import seeded_image, seeded_state_dict
 
 DATA = Path(__file__).parent / "data" / "rife"
@@ -55,6 +56,10 @@ class Reference:
             for pair in self.pairs
             for text in self.meta["timesteps"]
         ]
+
+    def network(self, height: int = 512, width: int = 512) -> Network:
+        """Return the network at a size."""
+        return Network(self.state, self.version, Size.of(height, width, self.version))
 
     def cropped(self) -> tuple[np.ndarray, np.ndarray]:
         """Return pair A at the size that needs padding."""

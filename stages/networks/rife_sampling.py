@@ -7,8 +7,6 @@ before, each enlarged bilinearly; enlarging is linear, so a matrix for the rows 
 columns does it, and no flow of full size is ever made.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,7 +21,7 @@ _BLOCK = 64
 
 
 def enlarging(length: int, scale: int) -> Matrix:
-    """Return (length * scale, length): a bilinear enlargement, half-pixel centres, edges clamped."""
+    """Return (length * scale, length): bilinear, half-pixel centres, edges clamped."""
     places = (np.arange(length * scale) + 0.5) / scale - 0.5
     below = np.floor(places).astype(int)
     share = places - below
@@ -170,8 +168,3 @@ def resized(graph: Graph, x: str, scale: float) -> str:
 def padded(length: int, multiple: int) -> int:
     """Return the next multiple."""
     return -(-length // multiple) * multiple
-
-
-def shares(scale: int) -> Sequence[float]:
-    """Return where between two pictures the frames of a scale lie, in order."""
-    return [part / scale for part in range(1, scale)]

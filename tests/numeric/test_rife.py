@@ -15,7 +15,7 @@ pytest.importorskip("onnx", reason="runs where the extra `convert` is installed"
 from stages.backends.engine import Backend, Engine
 from stages.networks import rife
 from stages.networks.graph import Graph
-from stages.networks.rife import Between, Size
+from stages.networks.rife_blocks import Between, between_at, see
 from tests.rife_reference import DATA, Reference, reference_files
 
 COLOUR, FLOW, MASK = 1e-4, 1e-3, 5e-4
@@ -37,17 +37,14 @@ def probe(
 ) -> bytes:
     """Colours in, all that is stored out: the reference saw colours that were not premultiplied."""
     graph = Graph("probe", precision)
-    size = Size.of(height, width, reference.version)
-    full = size.padded_height, size.padded_width
-    seen = [
-        rife.see(
-            graph, graph.input(name, "float32", 1, 4, *full), reference.state, reference.version
-        )
+    network = reference.network(height, width)
+    full = network.size.padded_height, network.size.padded_width
+    older, newer = (
+        see(graph, graph.input(name, "float32", 1, 4, *full), network)
         for name in ("older", "newer")
-    ]
-    made = rife.all_between(graph, *seen, times, reference.state, reference.version, size)
+    )
+    made: list[Between] = [between_at(graph, older, newer, time, network) for time in times]
     for index, between in enumerate(made):
-        assert isinstance(between, Between)
         graph.output(between.picture, f"picture{index}", "float32", 1, 4, *full)
         graph.output(between.mask, f"mask{index}", "float32", 1, 1, *full)
         for side, grid in enumerate(between.grids):
@@ -138,12 +135,9 @@ def drawn(
     reference: Reference, backend: Backend, pair: tuple[np.ndarray, np.ndarray], scale: int
 ) -> list[np.ndarray]:
     """All frames of a scale between two BGRA pictures, by the graphs of a pack."""
-    size = Size.of(*pair[0].shape[:2], reference.version)
-    arguments = reference.state, reference.version, size
-    between = backend.load(
-        rife.between(*arguments, scale, "fp32", "cpu").model().SerializeToString()
-    )
-    model = rife.frame(*arguments, "fp32", "cpu").model().SerializeToString()
+    network = reference.network(*pair[0].shape[:2])
+    between = backend.load(rife.between(network, scale, "fp32").model().SerializeToString())
+    model = rife.frame(network, "fp32").model().SerializeToString()
     for side, picture in zip(("older", "newer"), pair, strict=True):
         frame = backend.load(model)
         frame.memory("frame").write(picture)
