@@ -14,6 +14,7 @@ from stages.networks.pack import PackRejected
 FAMILIES: Final[dict[str, tuple[str, ...]]] = {
     "tha3": ("separable", "standard"),
     "tha4_student": (),
+    "rife": ("v4.6", "v4.22.lite", "v4.25", "v4.25.lite", "v4.26"),
 }
 
 

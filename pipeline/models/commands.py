@@ -19,7 +19,7 @@ def add(commands: Any) -> None:
     models.set_defaults(run=lambda _arguments: _usage(models))
     kinds = models.add_subparsers(title="what to do", metavar="convert | check")
 
-    text = "published weights to model packs; see docs/weights.md for where to get them"
+    text = "published weights to model packs; see docs/weights.md, docs/interpolation.md"
     convert = kinds.add_parser("convert", help=text, description=text)
     convert.set_defaults(run=_convert)
     convert.add_argument("model", choices=list(FAMILIES), help="which model the weights are of")
@@ -46,6 +46,9 @@ def add(commands: Any) -> None:
         help="whose files and names (default: ayatsuri)",
     )
     convert.add_argument(
+        "--size", type=_size, default=(512, 512), metavar="WIDTHxHEIGHT", help="of frames (rife)"
+    )
+    convert.add_argument(
         "--no-check", action="store_true", help="do not hold the graphs against NumPy"
     )
 
@@ -59,6 +62,13 @@ def add(commands: Any) -> None:
         default="auto",
         help="what runs it (default: auto)",
     )
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, _, height = text.partition("x")
+    if not (width.isdigit() and height.isdigit() and int(width) >= 64 and int(height) >= 64):
+        raise argparse.ArgumentTypeError(f"{text} is not a size such as 1280x720, 64 at least")
+    return int(height), int(width)
 
 
 def _usage(parser: argparse.ArgumentParser) -> int:
@@ -84,6 +94,7 @@ def _convert(arguments: argparse.Namespace) -> int:
         target=arguments.target,
         layout=arguments.layout,
         check=not arguments.no_check,
+        size=arguments.size,
     )
     console, begun = Console(), time.monotonic()
     try:
@@ -113,10 +124,10 @@ def _check(arguments: argparse.Namespace) -> int:
     from pipeline.models.conversion import ConversionFailed
     from stages.backends.choice import open_backend
     from stages.backends.engine import BackendMissing, GraphRejected
-    from stages.networks.pack import PackRejected, read_manifest
+    from stages.networks.pack import PackRejected, family_of
 
     try:
-        check_pack = family(read_manifest(arguments.pack).model).check_pack
+        check_pack = family(family_of(arguments.pack)).check_pack
         with open_backend(arguments.backend) as backend:
             verdict = check_pack(arguments.pack, backend)
     except (ConversionFailed, PackRejected, BackendMissing, GraphRejected) as error:

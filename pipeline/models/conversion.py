@@ -32,6 +32,7 @@ class Choice(NamedTuple):
     target: Target | None = None  # None: cpu, and gpu for the layout of ezvtuber-rt
     layout: Layout = "ayatsuri"
     check: bool = True
+    size: tuple[int, int] = (512, 512)  # of the frames, height and width, where a model allows it
 
 
 class Converted(NamedTuple):

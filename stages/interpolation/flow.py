@@ -24,6 +24,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.interpolation.equal import equal
 from stages.premultiplied import AlphaEdge, Image
 
 Flow = NDArray[np.float32]
@@ -80,7 +81,7 @@ class FlowInterpolator:
             self._check(frame)
         if not all(0.0 < phase < 1.0 for phase in phases):
             raise ValueError(f"phases are {list(phases)}, allowed is inside (0, 1)")
-        if _equal(previous, current):
+        if equal(previous, current):
             for out in outs:
                 np.copyto(out, current)
             return
@@ -178,7 +179,7 @@ class _Prepared:
 
     def holds(self, frame: Image) -> bool:
         """Whether this is about a frame with the same content."""
-        return self._straight is not None and _equal(self._straight, frame)
+        return self._straight is not None and equal(self._straight, frame)
 
     def take(self, frame: Image, edge: AlphaEdge) -> None:
         """Forget the frame before and prepare this one."""
@@ -193,11 +194,6 @@ class _Prepared:
         cv2.bitwise_not(self.seen, dst=self._ground)
         cv2.cvtColor(self._small, cv2.COLOR_BGRA2GRAY, dst=self.grey)
         cv2.addWeighted(self.grey, 1.0, self._ground, 0.5, 0.0, dst=self.grey)
-
-
-def _equal(one: Image, other: Image) -> bool:
-    # Eight bytes at a time: 0.04 ms for 512x512.
-    return np.array_equal(one.reshape(-1).view(np.uint64), other.reshape(-1).view(np.uint64))
 
 
 def _flow_at(flow: Flow, phase: float) -> Flow:

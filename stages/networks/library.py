@@ -19,7 +19,7 @@ from stages.networks.pack import (
 from stages.networks.parameters import Structure
 
 # Below a folder of models: our packs, and what programs on ezvtuber-rt have beside them.
-_PLACES = ("", "data", "data/models", "models")
+PLACES = ("", "data", "data/models", "models")
 _EXISTING = ("morpher.onnx", "body_morpher.onnx")  # what tells ezvtuber-rt's packs
 _PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16")
 
@@ -53,7 +53,7 @@ def find_tha3(models: Path, structure: Structure, precision: Precision) -> Pack:
     if _is_pack(models):
         return open_pack(models)
     for wanted in (precision, *(other for other in _PRECISIONS if other != precision)):
-        for place in _PLACES:
+        for place in PLACES:
             for name in (
                 f"tha3_{structure}_{wanted}",
                 f"tha3/{EXISTING_FOLDERS[structure]}/{wanted}",
@@ -74,7 +74,7 @@ def find_student(models: Path, name: str, describes: Callable[[Path], bool]) -> 
     Without a name it is the folder `models` itself, or the one named tha4_student in it. Raises
     `PackMissing`.
     """
-    near = [models / place for place in _PLACES]
+    near = [models / place for place in PLACES]
     if name:
         # A bare word is never a folder that happens to lie where the program was started.
         own = [Path(name).expanduser()] if len(Path(name).parts) > 1 else []

@@ -104,6 +104,10 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reference: Reference | None = None
 
 
+class _Family(msgspec.Struct):
+    model: str
+
+
 def open_pack(folder: Path) -> Pack:
     """Read a pack of either kind. Raises `PackRejected`."""
     if not folder.is_dir():
@@ -130,6 +134,15 @@ def read_manifest(folder: Path) -> Manifest:
     if manifest.format != FORMAT:
         raise PackRejected(f"{path}: format {manifest.format}, this version reads {FORMAT}")
     return manifest
+
+
+def family_of(folder: Path) -> str:
+    """Return which model a pack of ours is of. Raises `PackRejected`."""
+    path = folder / MANIFEST
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=_Family).model
+    except (OSError, msgspec.DecodeError) as error:
+        raise PackRejected(f"{path}: {error}") from error
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
