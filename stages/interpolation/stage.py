@@ -7,12 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shm.clock import now_ns
-from shm.frame import Flag, Frame, Stamp
+from shm.frame import Flag, Frame, Stamp, image_format
 from shm.publishing import Slot
-from stages.interpolation.flow import FlowInterpolator
+from stages.between import between, is_known
+from stages.interpolation import known
+from stages.interpolation.equal import equal
+from stages.interpolation.method import Method
 from stages.interpolation.options import InterpolationOptions
 from stages.interpolation.pacing import Pacer, sleep_until
-from stages.stage import Rings, Stage
+from stages.stage import CommandRefused, Rings, Stage
 
 
 class Interpolation(Stage):
@@ -22,9 +25,11 @@ class Interpolation(Stage):
     options: InterpolationOptions
 
     def open(self) -> None:
-        """Prepare for the size of the frames when the first one comes."""
+        """Load and try the network if one is asked for."""
         cv2.setNumThreads(self.threads)
-        self._flow: FlowInterpolator | None = None
+        height, width, _ = image_format().shape
+        self._method = Method(self.options, self.threads, height, width)
+        self.notes += self._method.notes
         self._pacer = Pacer()
 
     def begin(self, rings: Rings) -> None:
@@ -34,8 +39,6 @@ class Interpolation(Stage):
         # The last frame given, in our own ring: nobody but us takes its slot again, and we do not
         # before the next frame is out, because the newest slot is never lent.
         self._before: tuple[Stamp, NDArray[np.uint8]] | None = None
-        height, width, _ = self._ring.format.shape
-        self._flow = FlowInterpolator(height, width)
 
     def step(self, timeout_s: float) -> None:
         """Give the frames up to and with the newest one."""
@@ -45,24 +48,42 @@ class Interpolation(Stage):
             return
         start = now_ns()
         stamp, given_ns = frame.stamp, frame.published_ns
-        self._pacer.arrive(given_ns, frame.dropped)
+        if is_known(stamp):
+            return  # it is looked up when the frame comes that it leads to
+        cached, passed = self._known(stamp)
+        self._pacer.arrive(given_ns, max(0, frame.dropped - passed))
         if self._before is not None and self._before[0].look != stamp.look:
             # The frame that was marked so may be one that we passed over.
             stamp = stamp._replace(flags=stamp.flags | Flag.DISCONTINUITY)
         shown = self._copy(frame, stamp)
-        between = self._make_between(shown, stamp)
+        made_slots = self._make_between(shown, stamp, cached)
         made = now_ns()
         self._pacer.made(made - given_ns)
         self.meter.work.add(made - start)
-        count = len(between) + 1
-        for part, slot in enumerate((*between, shown)):
-            if self.options.pacing == "even" and count > 1:
-                due = self._pacer.due_ns(part, count)
+        self._publish([*made_slots, shown], stamp, given_ns)
+        self._before = stamp, shown.array
+        if made_slots:
+            self._method.watch(made - start, self._pacer.period_ns)
+        elif self.options.scale > 1:
+            self._method.prepare(shown.array)  # the next one does not have to
+        self.meter.counters["by_rife"] = int(self._method.kind == "rife")
+
+    def _known(self, stamp: Stamp) -> tuple[dict[int, Frame], int]:
+        """Return what the cacher has of the way to a frame, and how many such it has given."""
+        # One ring is no gate's: nothing to be found there.
+        if self._before is None or len(self._frames.readers) == 1:
+            return {}, 0
+        before, _ = self._before
+        return known.find(self._frames.readers, before, stamp, self.options.scale)
+
+    def _publish(self, slots: list[Slot], stamp: Stamp, given_ns: int) -> None:
+        for part, slot in enumerate(slots):
+            if self.options.pacing == "even" and len(slots) > 1:
+                due = self._pacer.due_ns(part, len(slots))
                 sleep_until(due)
                 self.meter.lateness.add(max(0, now_ns() - due))
             self._ring.publish(slot)
             self.meter.published(stamp.captured_ns, given_ns)
-        self._before = stamp, shown.array
 
     def _copy(self, frame: Frame, stamp: Stamp) -> Slot:
         """Lay the read frame into our ring: the one copy of it."""
@@ -75,30 +96,55 @@ class Interpolation(Stage):
             raise
         return slot
 
-    def _make_between(self, shown: Slot, stamp: Stamp) -> list[Slot]:
+    def _make_between(self, shown: Slot, stamp: Stamp, cached: dict[int, Frame]) -> list[Slot]:
         """Make the frames between the last one given and this one; none across a cut or pause."""
         scale = self.options.scale
-        if self._before is None or scale == 1 or self._flow is None:
+        if self._before is None or scale == 1:
             return []
         before, picture = self._before
         if _is_cut(before, stamp, self.options.pause_s):
             return []
-        parts = range(1, scale)
-        slots = [self._ring.loan(_between(before, stamp, part, scale)) for part in parts]
+        still = equal(picture, shown.array)
+        mark = int(Flag.REPEATED) if still else 0
+        slots: list[Slot] = []
         try:
-            self._flow.between(
-                picture, shown.array, [part / scale for part in parts], [s.array for s in slots]
-            )
+            for part in range(1, scale):
+                way = between(before, stamp, part, scale)
+                slots.append(self._ring.loan(way._replace(flags=way.flags | mark)))
+            if still:
+                for slot in slots:
+                    np.copyto(slot.array, picture)
+                self.meter.count("repeated", len(slots))
+            else:
+                self._fill([picture, *(slot.array for slot in slots), shown.array], cached)
         except BaseException:
             for slot in (*slots, shown):
                 self._ring.abandon(slot)
             raise
-        self.meter.count("interpolated", len(slots))
         return slots
 
+    def _fill(self, way: list[NDArray[np.uint8]], cached: dict[int, Frame]) -> None:
+        """Fill all but the first and the last, between neighbours where some are cached."""
+        there = []
+        for part, frame in cached.items():
+            np.copyto(way[part], frame.array)
+            if frame.valid:
+                there.append(part)
+        for first, last in known.gaps(len(way) - 1, there):
+            self._method.between(way[first], way[last], way[first + 1 : last])
+            self.meter.count("interpolated", last - first - 1)
+        self.meter.count("from_cache", len(there))
+
     def set_options(self, options: InterpolationOptions) -> None:
-        """Take over scale and pacing with the next frame."""
+        """Take over scale, pacing, and a method that is loaded, with the next frame."""
+        if not self._method.use(options):
+            raise CommandRefused("a network is loaded only when the interpolation starts")
         self.options = options
+
+    def close(self) -> None:
+        """Give the network's device back."""
+        if hasattr(self, "_method"):
+            self._method.close()
 
 
 def _is_cut(before: Stamp, stamp: Stamp, pause_s: float) -> bool:
@@ -106,19 +152,4 @@ def _is_cut(before: Stamp, stamp: Stamp, pause_s: float) -> bool:
     return (
         bool(stamp.flags & Flag.DISCONTINUITY)
         or stamp.captured_ns - before.captured_ns > pause_s * 1e9
-    )
-
-
-def _between(before: Stamp, stamp: Stamp, part: int, parts: int) -> Stamp:
-    """Return the stamp of the frame `part` of `parts` of the way from one frame to the next."""
-    share = np.float32(part / parts)
-    poses = np.frombuffer(before.pose, "<f4"), np.frombuffer(stamp.pose, "<f4")
-    pose = poses[0] * (1 - share) + poses[1] * share
-    captured = before.captured_ns + (stamp.captured_ns - before.captured_ns) * part // parts
-    return stamp._replace(
-        captured_ns=captured,
-        flags=(stamp.flags | Flag.INTERPOLATED) & ~Flag.CACHED,
-        phase_numerator=part,
-        phase_denominator=parts,
-        pose=pose.astype("<f4").tobytes(),
     )
