@@ -18,9 +18,9 @@ from pipeline.core.pictures import Pictures
 from stages.avatar.look import look_of
 from stages.avatar.poser import Poser
 from stages.cacher.database_file import DatabaseRejected
-from stages.cacher.gaps import gaps
 from stages.cacher.key import Maker
 from stages.cacher.options import CacherOptions
+from stages.gaps import gaps
 from stages.interpolation.flow import FlowInterpolator
 
 Image = NDArray[np.uint8]

@@ -6,8 +6,7 @@ part of the way. By its `captured_ns` it is taken only for the two frames that i
 whatever was passed over meanwhile.
 """
 
-from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from collections.abc import Iterable
 
 from shm.frame import Frame, FrameLost, Stamp
 from shm.reader import RingReader
@@ -46,9 +45,3 @@ def _on_the_way(known: Stamp, before: Stamp, stamp: Stamp) -> bool:
         and known.look == stamp.look == before.look
         and known.captured_ns == before.captured_ns + span * part // parts
     )
-
-
-def gaps(parts: int, known: Iterable[int]) -> Sequence[tuple[int, int]]:
-    """Return the neighbours between which frames are missing, as parts of the way from 0 on."""
-    stops = sorted({0, parts, *known})
-    return [(a, b) for a, b in pairwise(stops) if b - a > 1]

@@ -10,6 +10,7 @@ from shm.clock import now_ns
 from shm.frame import Flag, Frame, Stamp, image_format
 from shm.publishing import Slot
 from stages.between import between, is_known
+from stages.gaps import gaps
 from stages.interpolation import known
 from stages.interpolation.equal import equal
 from stages.interpolation.method import Method
@@ -125,15 +126,14 @@ class Interpolation(Stage):
 
     def _fill(self, way: list[NDArray[np.uint8]], cached: dict[int, Frame]) -> None:
         """Fill all but the first and the last, between neighbours where some are cached."""
-        there = []
+        there = [True, *[False] * (len(way) - 2), True]
         for part, frame in cached.items():
             np.copyto(way[part], frame.array)
-            if frame.valid:
-                there.append(part)
-        for first, last in known.gaps(len(way) - 1, there):
-            self._method.between(way[first], way[last], way[first + 1 : last])
-            self.meter.count("interpolated", last - first - 1)
-        self.meter.count("from_cache", len(there))
+            there[part] = frame.valid
+        self.meter.count("from_cache", sum(there) - 2)
+        for first, last in gaps(there):
+            self._method.between(way[first - 1], way[last + 1], way[first : last + 1])
+            self.meter.count("interpolated", last + 1 - first)
 
     def set_options(self, options: InterpolationOptions) -> None:
         """Take over scale, pacing, and a method that is loaded, with the next frame."""

@@ -4,14 +4,12 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from rings import MakeRing
 
 from shm import RingReader, RingWriter, Stamp
 from shm.frame import Flag, image_format
 from stages.between import KNOWN, between
-from stages.interpolation.known import find, gaps
+from stages.interpolation.known import find
 
 BEFORE = Stamp(pose_sequence=7, captured_ns=1_000_000, look=3)
 NOW = Stamp(pose_sequence=8, captured_ns=51_000_003, look=3)
@@ -86,12 +84,3 @@ def test_the_stamp_on_the_way_lies_between() -> None:
     assert way.flags == Flag.INTERPOLATED
     assert way.captured_ns == 1_000_000 + 50_000_003 // 4
     assert np.frombuffer(way.pose, "<f4") == pytest.approx(poses[1] / 4)
-
-
-@given(st.integers(2, 4), st.sets(st.integers(1, 3)))
-def test_gaps_and_what_is_known_make_the_whole_way(parts: int, there: set[int]) -> None:
-    there = {part for part in there if part < parts}
-    filled = [part for a, b in gaps(parts, there) for part in range(a + 1, b)]
-    assert sorted([*filled, *there]) == list(range(1, parts))
-    for a, b in gaps(parts, there):
-        assert {a, b} <= there | {0, parts}
