@@ -27,7 +27,7 @@ log = logging.getLogger("interpolation")
 
 # Before frames come, their rate is not known. Trackers give 20 to 30 poses a second.
 _USUAL_PERIOD_NS: Final = 50_000_000
-_SHARE: Final = 0.9  # of the time between two frames that making those in between may take
+_SHARE: Final = 0.9  # of the time there is, so that an accident does not make the next one late
 _TRIALS: Final = 3
 _WATCHED: Final = 15  # pairs: half of them too slow is not an accident
 
@@ -71,10 +71,11 @@ class Method:
         name = f"{pack.name} on {self._backend.name}"
         self.rife_ns = self._try(self._rife, max(2, options.scale), size)
         found = f"{name}: {self.rife_ns / 1e6:.0f} ms for the frames between two"
-        if options.method == "auto" and self.rife_ns > _SHARE * _USUAL_PERIOD_NS:
+        budget = self._budget_ns(_USUAL_PERIOD_NS)
+        if options.method == "auto" and self.rife_ns > budget:
             self.kind = "flow"
             found += (
-                f", over the {_SHARE * _USUAL_PERIOD_NS / 1e6:.0f} ms there are at the usual rate; "
+                f", over the {budget / 1e6:.0f} ms there are at the usual rate; "
                 "optical flow makes them"
             )
         self.notes.append(found)
@@ -113,18 +114,28 @@ class Method:
         else:
             self._flow.between(previous, current, phases, outs)
 
+    def _budget_ns(self, period_ns: int) -> float:
+        """Return how long the frames between two may take where frames come every `period_ns`.
+
+        To be shown evenly and the last one at most a period late they must all be there after the
+        first step.
+        """
+        steps = max(2, self._options.scale) if self._options.pacing == "even" else 1
+        return _SHARE * period_ns / steps
+
     def watch(self, took_ns: int, period_ns: int) -> None:
         """Note how long the frames between two took, where they come every `period_ns`."""
         if self.kind != "rife" or self._options.method != "auto" or not period_ns:
             return
         self._took.append(took_ns)
-        if len(self._took) < _WATCHED or statistics.median(self._took) <= _SHARE * period_ns:
+        budget = self._budget_ns(period_ns)
+        if len(self._took) < _WATCHED or statistics.median(self._took) <= budget:
             return
         log.warning(
-            "RIFE takes %.0f ms for the frames between two, which come every %.0f ms: optical flow "
-            "makes them from here on",
+            "RIFE takes %.0f ms for the frames between two, over the %.0f ms there are: optical "
+            "flow makes them from here on",
             statistics.median(self._took) / 1e6,
-            period_ns / 1e6,
+            budget / 1e6,
         )
         self.kind = "flow"
 
@@ -133,14 +144,15 @@ class Method:
         loading = ("models", "version", "precision", "backend", "device_id")
         if any(getattr(options, name) != getattr(self._options, name) for name in loading):
             return False
-        if options.method != self._options.method:
+        before, self._options = self._options, options
+        if options.method != before.method:
             if options.method != "flow" and self._rife is None:
+                self._options = before
                 return False
-            slow = self.rife_ns > _SHARE * _USUAL_PERIOD_NS
+            slow = self.rife_ns > self._budget_ns(_USUAL_PERIOD_NS)
             keeps_flow = options.method == "flow" or (options.method == "auto" and slow)
             self.kind = "flow" if keeps_flow else "rife"
-            self._took.clear()
-        self._options = options
+        self._took.clear()
         return True
 
     def close(self) -> None:

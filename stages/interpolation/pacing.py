@@ -64,11 +64,12 @@ class Pacer:
     def due_ns(self, part: int, parts: int) -> int:
         """Return when frame `part` (0 .. parts-1) of this arrival is to be shown.
 
-        The last one is due at most one period after the grid's point.
+        The last one is due at most one period after the arrival, also of a frame that came early.
         """
         spacing = self.period_ns // parts
         allowance = min(self._making_ns + 3 * self._spread_ns, spacing)
-        return self._expected_ns + allowance + part * spacing
+        due = self._expected_ns + allowance + part * spacing
+        return min(due, self._arrived_ns + (part + 1) * spacing)
 
 
 def sleep_until(due_ns: int) -> None:
