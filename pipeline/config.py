@@ -207,15 +207,13 @@ class _Reader:
         A folder need not exist: it may be filled later.
         """
         is_name = not Path(value).suffix and not re.search(r"[/\\]", value)
-        if rule == "name or path" and is_name:
-            return value
-        if rule == "folder" and not value:
+        if not value or (is_name and rule.startswith("name or")):
             return value
         found = (self._path.parent / Path(value).expanduser()).resolve()
         if rule == "to be made":
             if not found.parent.is_dir():
                 self._refuse(path, f"there is no folder {found.parent}", value)
-        elif rule != "folder" and not found.is_file():
+        elif "folder" not in rule and not found.is_file():
             self._refuse(path, f"there is no file {found}", value)
         return str(found)
 

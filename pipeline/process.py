@@ -149,6 +149,10 @@ class StageProcess:
         if self.phase in (Phase.RUNNING, Phase.PAUSED):
             self.phase = Phase.PAUSED if beat.paused else Phase.RUNNING
 
+    def answered(self) -> None:
+        """Note a sign of life that is no beat."""
+        self._silent_ns = 0
+
     def exit_code(self) -> int | None:
         """Return the exit code of a process that has ended, None if there is none or it runs."""
         return self._process.poll() if self._process else None

@@ -1,8 +1,10 @@
 """What tools ask of a running session, answered; a request that fails changes nothing."""
 
 import logging
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -24,6 +26,7 @@ from stages.control import (
     Reply,
     Restart,
     Resume,
+    SetCharacter,
     SetImage,
     SetOptions,
     Stop,
@@ -127,8 +130,10 @@ class Requests:
             case Restart(stage=name):
                 supervisor.restart(self._stage(name))
                 self._reply(client, Reply())
-            case SetImage(stage=name):
-                self._set_image(client, request, name)
+            case SetImage():
+                self._set_image(client, request)
+            case SetCharacter():
+                self._set_character(client, request)
             case Reload():
                 self._reload(client)
 
@@ -167,13 +172,18 @@ class Requests:
 
     # --- another character
 
-    def _set_image(self, client: list[bytes], request: SetImage, name: str | None) -> None:
+    def _avatar(self, name: str | None) -> StageProcess:
+        """Return the stage that is meant, or the only one that shows a character."""
+        if name:
+            return self._stage(name)
         avatars = [s for s in self._supervisor.stages.values() if "picture" in s.options]
-        if name is None and len(avatars) != 1:
+        if len(avatars) != 1:
             names = ", ".join(stage.plan.name for stage in avatars)
             raise _Refused(f"say which stage is meant: {names}")
-        stage = self._stage(name) if name else avatars[0]
+        return avatars[0]
 
+    def _set_image(self, client: list[bytes], request: SetImage) -> None:
+        stage = self._avatar(request.stage)
         # The picture must outlive the stage: a restarted one shows it again.
         path = self._supervisor.folder.file(f"picture-{stage.plan.name}.png")
         new = self._supervisor.folder.file(f"picture-{stage.plan.name}-{self._number + 1}.png")
@@ -181,7 +191,7 @@ class Requests:
         def answered(error: str | None) -> None:
             if error is None:
                 new.replace(path)
-                stage.options["picture"] = str(path)
+                stage.options |= {"picture": str(path), "character": ""}
                 self._supervisor.tell_event("image", stage=stage.plan.name)
             else:
                 new.unlink(missing_ok=True)
@@ -194,6 +204,38 @@ class Requests:
             answered(f"the picture cannot be kept in {new.parent}: {error.strerror}")
         except _Refused as refused:
             answered(str(refused))
+
+    def _set_character(self, client: list[bytes], request: SetCharacter) -> None:
+        stage = self._avatar(request.stage)
+        for name in request.files:
+            if name in ("", ".", "..") or set(name) & set("/\\:\0"):
+                raise _Refused(f"{name!r} is no plain name of a file: send those of one folder")
+        # It must outlive the stage, as a picture must; the one before is on show until it is taken.
+        folder = self._supervisor.folder.file(f"character-{stage.plan.name}-{self._number + 1}")
+        options = stage.options | {"character": str(folder)}
+
+        def answered(error: str | None) -> None:
+            gone = str(folder)
+            if error is None:
+                gone, stage.options = stage.options["character"], options
+                self._supervisor.tell_event("image", stage=stage.plan.name)
+            if Path(gone).parent == folder.parent:
+                shutil.rmtree(gone, ignore_errors=True)
+            self._reply(client, Reply(error=error))
+
+        try:
+            folder.mkdir()
+            for name, data in request.files.items():
+                (folder / name).write_bytes(data)
+            self._ask(stage, SetOptions(options=options), answered)
+        except OSError as error:
+            answered(f"the character cannot be kept in {folder.parent}: {error.strerror}")
+        except _Refused as refused:
+            answered(str(refused))
+
+    def waits_for(self, stage: StageProcess) -> bool:
+        """Whether the stage works on a command, which may be loading and give no beat meanwhile."""
+        return any(pending.stage is stage for pending in self._pending.values())
 
     # --- the config, read again
 

@@ -63,7 +63,9 @@ class SessionFolder:
     def _clean(self) -> list[str]:
         """Remove what a dead session of this name left: its files and its rings."""
         for left in self.path.iterdir():
-            if left.name != "lock":
+            if left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+            elif left.name != "lock":
                 left.unlink(missing_ok=True)
         # Only our own name's rings: another session's may be half made by a launcher that lives.
         return remove_stale_rings(f"{RING_PREFIX}{self.name}-")

@@ -264,7 +264,7 @@ class Supervisor:
         for stage in self.stages.values():
             if stage.exit_code() is not None:
                 self._bury(stage)
-            elif (why := stage.why_kill()) is not None:
+            elif (why := stage.why_kill()) is not None and not self.requests.waits_for(stage):
                 log.warning("%s %s and is killed", stage.plan.name, why)
                 self.tell_event("hung", stage=stage.plan.name, why=why)
                 stage.kill()
@@ -329,6 +329,7 @@ class Supervisor:
             case Beat():
                 stage.heard(report)
             case Done():
+                stage.answered()
                 self.requests.stage_did(report)
 
     # --- what others are told

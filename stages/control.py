@@ -58,6 +58,13 @@ class SetImage(Message, tag="set_image", frozen=True):
     stage: str | None = None  # the avatar meant, where there are several
 
 
+class SetCharacter(Message, tag="set_character", frozen=True):
+    """Show a trained character: the files of its folder by name. `stage` as for `SetImage`."""
+
+    files: dict[str, bytes]
+    stage: str | None = None
+
+
 class Reload(Message, tag="reload", frozen=True):
     """Read the config file again and take over what can change while running."""
 
@@ -133,7 +140,7 @@ class Reply(Message, tag="reply", frozen=True):
     result: Any = None
 
 
-ToolRequest = GetStatus | Stop | Pause | Resume | SetImage | Reload | Restart
+ToolRequest = GetStatus | Stop | Pause | Resume | SetImage | SetCharacter | Reload | Restart
 StageReport = Ready | Beat | Done
 
 

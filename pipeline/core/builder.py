@@ -18,6 +18,8 @@ from stages.avatar.options import AvatarOptions
 from stages.backends.choice import Kind, gpu_or_cpu
 from stages.backends.engine import BackendMissing
 from stages.cacher.options import CacherOptions
+from stages.interpolation.options import InterpolationOptions
+from stages.networks.pack import Precision
 from stages.networks.parameters import Structure
 
 # Programs round the poses that they give by themselves; here only noise is to be told from motion.
@@ -39,24 +41,24 @@ def build(options: CoreOptions) -> "InProcessCore | SessionCore":
         poser = open_poser(avatar, usable_cores())
     except StartFailed as error:
         raise CoreError(str(error)) from error
-    return InProcessCore(options, cacher_options(options), poser)
+    return InProcessCore(options, cacher_options(options), interpolation_options(options), poser)
 
 
 def avatar_options(options: CoreOptions) -> AvatarOptions:
     """Return what the avatar stage is to be; say what stands in for a device that is not there."""
     if options.model_version == "builtin":
         return AvatarOptions()
-    if options.model_version != "v3":
-        raise CoreError(
-            f'model_version="{options.model_version}" is not there yet: use "v3" or "builtin"'
-        )
+    if options.model_version == "v4":
+        raise CoreError('model_version="v4" is not there yet: use "v3", "v4_student" or "builtin"')
     _check_weights(options)
+    student = options.model_version == "v4_student"
     return AvatarOptions(
-        poser="tha3",
+        poser="tha4_student" if student else "tha3",
+        character=options.model_name or "" if student else "",
         stand_in=False,
-        models=str(Path(options.model_dir).absolute()) if options.model_dir else "",
+        models=_models(options),
         structure="separable" if options.model_separable else "standard",
-        precision="fp16" if options.model_half else "fp32",
+        precision=_precision(options.model_half),
         backend=_backend(options),
         device_id=options.device_id,
         eyebrows=options.model_use_eyebrow,
@@ -65,15 +67,40 @@ def avatar_options(options: CoreOptions) -> AvatarOptions:
     )
 
 
+def interpolation_options(options: CoreOptions) -> InterpolationOptions:
+    """Return what the interpolation is to be: as quick as can be, and every frame in its turn."""
+    return InterpolationOptions(
+        scale=options.interpolation_scale,
+        pacing="lowest_latency",
+        reading="every",
+        pause_s=3600.0,
+        models=_models(options),
+        precision=_precision(options.interpolation_half),
+        device_id=options.device_id,
+    )
+
+
+def _models(options: CoreOptions) -> str:
+    return str(Path(options.model_dir).absolute()) if options.model_dir else ""
+
+
+def _precision(half: bool) -> Precision:
+    return "fp16" if half else "fp32"
+
+
 def _check_weights(options: CoreOptions) -> None:
     """Look for the pack here and now: a session would say so only once its processes run."""
-    from stages.networks.library import find_tha3, models_folder
+    from stages.avatar.character import is_character
+    from stages.networks.library import find_student, find_tha3, models_folder
     from stages.networks.pack import PackRejected
 
     models = Path(options.model_dir) if options.model_dir else models_folder()
     structure: Structure = "separable" if options.model_separable else "standard"
     try:
-        find_tha3(models, structure, "fp16" if options.model_half else "fp32")
+        if options.model_version == "v4_student":
+            find_student(models, options.model_name or "", is_character)
+        else:
+            find_tha3(models, structure, _precision(options.model_half))
     except PackRejected as error:
         raise CoreError(f'{error}; model_version="builtin" needs no weights') from error
 
@@ -83,6 +110,8 @@ def _backend(options: CoreOptions) -> Kind:
         kind, name = gpu_or_cpu(directml_first=not options.use_tensorrt)
     except BackendMissing as error:
         raise CoreError(str(error)) from error
+    if kind == "auto" and options.model_version == "v4_student":
+        name = "the processor"  # by kernels of our own, where it is a character's folder
     asked = "TensorRT" if options.use_tensorrt else "DirectML"
     if kind != "directml" or options.use_tensorrt:
         ignored = f"; device_id={options.device_id} means nothing to it" if kind == "auto" else ""
@@ -133,12 +162,7 @@ def session_config(options: CoreOptions, avatar: AvatarOptions) -> str:
         stages.append(_table("cacher", "cacher", _changed(cacher_options(options))))
     stages.append(_table("avatar", "avatar", _changed(avatar)))
     if options.use_interpolation:
-        interpolation = {
-            "scale": options.interpolation_scale,
-            "pacing": "lowest_latency",
-            "reading": "every",
-            "pause_s": 3600.0,
-        }
+        interpolation = _changed(interpolation_options(options))
         stages.append(_table("interpolation", "interpolation", interpolation))
     return "\n".join(stages)
 

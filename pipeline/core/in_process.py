@@ -15,13 +15,16 @@ from pipeline.core.arguments import (
     checked_poses,
 )
 from pipeline.core.pictures import Pictures
+from pipeline.topology import usable_cores
 from stages.avatar.look import look_of
+from stages.avatar.picture import PictureRejected
 from stages.avatar.poser import Poser
 from stages.cacher.database_file import DatabaseRejected
 from stages.cacher.key import Maker
 from stages.cacher.options import CacherOptions
 from stages.gaps import gaps
-from stages.interpolation.flow import FlowInterpolator
+from stages.interpolation.method import Method
+from stages.interpolation.options import InterpolationOptions
 
 Image = NDArray[np.uint8]
 Pose = NDArray[np.float32]
@@ -34,14 +37,22 @@ class InProcessCore:
     still there to interpolate from in the next.
     """
 
-    def __init__(self, options: CoreOptions, cacher: CacherOptions, poser: Poser) -> None:
+    def __init__(
+        self,
+        options: CoreOptions,
+        cacher: CacherOptions,
+        interpolation: InterpolationOptions,
+        poser: Poser,
+    ) -> None:
         self._options = options
         self._poser: Poser | None = poser
         self._has_image = False
         shape = (HEIGHT, WIDTH, 4)
         self._between = [np.zeros(shape, np.uint8) for _ in range(options.images - 1)]
         self._shown = [np.zeros(shape, np.uint8) for _ in range(2)]
-        self._flow = FlowInterpolator(HEIGHT, WIDTH) if options.images > 1 else None
+        self._method: Method | None = None
+        if options.images > 1:
+            self._method = Method(interpolation, usable_cores(), HEIGHT, WIDTH)
         self._kept: Pictures | None = None
         if options.use_cacher:
             try:
@@ -53,7 +64,10 @@ class InProcessCore:
         """Show the character in `img`, BGRA uint8 (512, 512, 4), from the next call on."""
         picture = checked_image(img)
         poser = self._open()
-        poser.set_picture(picture)
+        try:
+            poser.set_picture(picture)
+        except PictureRejected as error:
+            raise CoreError(str(error)) from error
         self._has_image = True
         self._shown[0][:] = picture
         if self._kept is not None:
@@ -92,7 +106,7 @@ class InProcessCore:
 
         `poses` are those of the inner pictures; without them nothing is stored.
         """
-        if self._flow is None:
+        if self._method is None:
             return
         kept = self._kept
         if kept is None or not poses:
@@ -105,7 +119,7 @@ class InProcessCore:
             ]
         for gap in gaps([True, *inner, True]):
             outs = row[gap.first : gap.last + 1]
-            self._flow.between(row[gap.first - 1], row[gap.last + 1], gap.phases, outs)
+            self._method.between(row[gap.first - 1], row[gap.last + 1], outs)
             if kept is not None and poses:
                 for pose, picture in zip(poses[gap.first - 1 : gap.last], outs, strict=True):
                     kept.keep(pose, picture, Maker.INTERPOLATION)
@@ -123,6 +137,9 @@ class InProcessCore:
         if self._poser is not None:
             self._poser.close()
             self._poser = None
+        if self._method is not None:
+            self._method.close()
+            self._method = None
         if self._kept is not None:
             self._kept.close()
             self._kept = None

@@ -18,9 +18,19 @@ class AvatarOptions(Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tru
     """The character: the name of a shipped picture, or the path of a 512 x 512 PNG with alpha,
     relative to the config file."""
 
-    poser: Literal["warp", "tha3"] = "warp"
+    character: Annotated[
+        str,
+        Meta(
+            extra={"allowed": "the name of a trained character or a path", "file": "name or folder"}
+        ),
+    ] = ""
+    """A trained character: the path of its folder or pack, or its name in the folder of models. It
+    brings its own picture and networks; `picture` and `poser` count only without one."""
+
+    poser: Literal["warp", "tha3", "tha4_student"] = "warp"
     """What moves the picture. `warp` needs neither weights nor a GPU; `tha3` are the networks of
-    Talking Head Anime 3, whose weights docs/weights.md says how to get."""
+    Talking Head Anime 3, whose weights docs/weights.md says how to get; `tha4_student` is the
+    `character`, or the one of that name in the folder of models."""
 
     stand_in: bool = True
     """Run `warp` where weights or a back end are missing, and say so. `false`: do not start."""
@@ -32,11 +42,16 @@ class AvatarOptions(Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tru
     structure: Literal["separable", "standard"] = "separable"
     """Which THA3 networks: `standard` takes about eight times the work."""
 
+    student_mode: Literal["auto", "exact", "fast", "coarse"] = "auto"
+    """How a trained character is drawn on the CPU. `exact`: every pixel; `fast`: where something is
+    seen; `coarse`: as fast, with some layers in half precision. `auto` is `fast`."""
+
     precision: Literal["fp32", "fp16"] = "fp32"
     """Which packs. Half precision is for GPUs; a CPU computes in full precision anyway."""
 
     backend: Literal["auto", "openvino", "onnxruntime", "cuda", "directml"] = "auto"
-    """What runs the networks. `auto`: the fastest for the CPU that is installed."""
+    """What runs the networks. `auto`: the fastest for the CPU that is installed; a trained
+    character needs none there."""
 
     device_id: Annotated[int, Meta(ge=0, le=63)] = 0
     """Which GPU, where the back end is one for GPUs."""
@@ -54,4 +69,4 @@ class AvatarOptions(Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tru
     @property
     def runs_networks(self) -> bool:
         """Whether it can use many cores at once."""
-        return self.poser != "warp"
+        return self.poser != "warp" or bool(self.character)

@@ -12,8 +12,8 @@ from shm.frame import Flag, Stamp
 from stages.avatar.boxes import Box, FeaturesRejected, corrections_path, read_corrections
 from stages.avatar.look import look_of
 from stages.avatar.options import AvatarOptions
-from stages.avatar.picture import PictureRejected, load, resolve
-from stages.avatar.poser import open_poser
+from stages.avatar.picture import HEIGHT, WIDTH, PictureRejected, load, resolve
+from stages.avatar.poser import Poser, open_poser
 from stages.pose import neutral
 from stages.stage import CommandRefused, Rings, Stage, StartFailed
 
@@ -30,11 +30,10 @@ class Avatar(Stage):
         self._poser = open_poser(self.options, self.threads)
         self.notes += self._poser.notes
         try:
-            picture, given = _read(self.options)
-            self._show(picture, given)
+            self._show(*_read(self.options, self._poser))
         except (PictureRejected, FeaturesRejected) as error:
             raise StartFailed(str(error)) from error
-        self._poser.render(neutral(), np.empty_like(picture))
+        _warm_up(self._poser)
 
     def _show(self, picture: NDArray[np.uint8], given: dict[str, Box]) -> None:
         """Pose another picture from now on; the first frame is marked as a new beginning.
@@ -71,30 +70,61 @@ class Avatar(Stage):
         self._flags = 0
         self.meter.counters.update(self._poser.counters())
 
+    def set_image(self, image: bytes) -> None:
+        """Show another character; one that comes as bytes has no file beside it.
+
+        A trained one makes room for it, unless it is what the avatar was configured to be.
+        """
+        options = self.options
+        if options.character and options.poser != "tha4_student":
+            options = structs.replace(options, character="")
+        try:
+            self._take(options, load(image), {})
+        except PictureRejected as error:
+            raise CommandRefused(str(error)) from error
+
+    def set_options(self, options: AvatarOptions) -> None:
+        """Take over another picture, other corrections of the same, or another poser.
+
+        May take seconds; until all is loaded the avatar stays what it was.
+        """
+        try:
+            self._take(options)
+        except (PictureRejected, FeaturesRejected) as error:
+            raise CommandRefused(str(error)) from error
+
+    def _take(
+        self,
+        options: AvatarOptions,
+        picture: NDArray[np.uint8] | None = None,
+        given: dict[str, Box] | None = None,
+    ) -> None:
+        """Become what the options say, with another picture if one is given."""
+        poser, before = self._poser, self._poser
+        if structs.replace(options, picture=self.options.picture) != self.options:
+            try:
+                poser = open_poser(structs.replace(options, stand_in=False), self.threads)
+            except StartFailed as error:
+                raise CommandRefused(str(error)) from error
+        self._poser = poser
+        try:
+            self._show(*(_read(options, poser) if picture is None else (picture, given or {})))
+        except BaseException:
+            self._poser = before
+            if poser is not before:
+                poser.close()
+            raise
+        if poser is not before:
+            before.close()
+            _warm_up(poser)
+        self.options = options
+        self._change()
+
     def _change(self) -> None:
         """Tell of another look, and show it at once: no pose may come while the session pauses."""
         self._ring.look = self._look
         if self._drawn is not None:
             self._draw(self._drawn)
-
-    def set_image(self, image: bytes) -> None:
-        """Show another character; one that comes as bytes has no file beside it."""
-        try:
-            self._show(load(image), {})
-        except PictureRejected as error:
-            raise CommandRefused(str(error)) from error
-        self._change()
-
-    def set_options(self, options: AvatarOptions) -> None:
-        """Take over another picture, or other corrections of the same."""
-        if structs.replace(options, picture=self.options.picture) != self.options:
-            raise CommandRefused("only the picture changes while the avatar runs: restart it")
-        try:
-            self._show(*_read(options))
-        except (PictureRejected, FeaturesRejected) as error:
-            raise CommandRefused(str(error)) from error
-        self.options = options
-        self._change()
 
     def close(self) -> None:
         """Give the networks' device back."""
@@ -102,7 +132,14 @@ class Avatar(Stage):
             self._poser.close()
 
 
-def _read(options: AvatarOptions) -> tuple[NDArray[np.uint8], dict[str, Box]]:
-    """Return the picture of the options and the boxes of the file beside it."""
+def _read(options: AvatarOptions, poser: Poser) -> tuple[NDArray[np.uint8], dict[str, Box]]:
+    """Return the picture to draw and the boxes of the file beside it."""
+    if poser.picture is not None:
+        return poser.picture, {}
     path = resolve(options.picture)
     return load(path), read_corrections(corrections_path(path))
+
+
+def _warm_up(poser: Poser) -> None:
+    """Draw once, so that the first frame is no slower than the others."""
+    poser.render(neutral(), np.empty((HEIGHT, WIDTH, 4), np.uint8))

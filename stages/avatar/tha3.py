@@ -11,7 +11,7 @@ from stages.avatar.boxes import Box
 from stages.avatar.options import AvatarOptions
 from stages.backends.choice import open_backend
 from stages.chain import Chain
-from stages.networks.library import find_tha3, look, models_folder
+from stages.networks.library import find_tha3, look
 
 Image = NDArray[np.uint8]
 
@@ -19,13 +19,14 @@ Image = NDArray[np.uint8]
 class Tha3Poser:
     """Draws with a THA3 pack. Not for use from two threads at once."""
 
-    def __init__(self, options: AvatarOptions, threads: int) -> None:
-        """Load the networks; takes seconds.
+    picture: Image | None = None
+
+    def __init__(self, models: Path, options: AvatarOptions, threads: int) -> None:
+        """Load the networks of a pack in the folder `models`; takes seconds.
 
         Raises `PackMissing`, `PackRejected`, `BackendMissing`, `GraphRejected`, and `ValueError`
         for a cache too small to be one.
         """
-        models = Path(options.models) if options.models else models_folder()
         pack = find_tha3(models, options.structure, options.precision)
         backend = open_backend(options.backend, device_id=options.device_id, threads=threads)
         try:

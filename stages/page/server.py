@@ -15,7 +15,7 @@ from aiohttp import WSCloseCode, web
 from msgspec import Meta, Struct
 
 from stages.complaints import Complaints
-from stages.control import SetImage
+from stages.control import SetCharacter, SetImage
 from stages.meter import Meter
 from stages.page.feed import Feed, Picture
 from stages.page.guard import Guard, is_loopback, new_token
@@ -87,6 +87,7 @@ class Server:
                 web.get("/session", self._page),
                 web.get("/frame.png", self._frame_png),
                 web.post("/picture", self._set_picture),
+                web.post("/character", self._set_character),
                 web.post("/recordings", self._record),
                 web.get("/recordings/{name}", self._recording_file),
                 web.get("/healthz", self._health),
@@ -246,6 +247,24 @@ class Server:
         reply = await self._link.ask(SetImage(image=image, stage=request.query.get("stage")))
         if reply.error is not None:
             return _refusal(reply.error.replace("the given bytes", "this picture"), 422)
+        return web.json_response({"error": None})
+
+    async def _set_character(self, request: web.Request) -> web.Response:
+        """Show a trained character, whose files come as a form; the reason if it is none."""
+        try:
+            form = await request.post()
+        except web.HTTPRequestEntityTooLarge:
+            return _refusal(f"the character is larger than {_MOST_UPLOAD_BYTES >> 20} MiB", 413)
+        except ValueError as error:
+            return _refusal(f"this is no form with files: {error}", 400)
+        files = {
+            file.filename: await asyncio.to_thread(file.file.read)
+            for file in form.values()
+            if isinstance(file, web.FileField)
+        }
+        reply = await self._link.ask(SetCharacter(files=files, stage=request.query.get("stage")))
+        if reply.error is not None:
+            return _refusal(reply.error, 422)
         return web.json_response({"error": None})
 
     async def _record(self, request: web.Request) -> web.Response:

@@ -1,8 +1,10 @@
 """Another character while the session runs."""
 
 import itertools
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
-from sessions import ROOT, next_frame_since, stamp_when, stamps, wait_until
+from sessions import DEADLINE_S, ROOT, next_frame_since, stamp_when, stamps, wait_until
 
 from shm import Flag
 from shm.clock import now_ns
@@ -19,14 +21,35 @@ def set_picture(session, name):
         return stamp_when(ring, lambda stamp: stamp.captured_ns > since).look
 
 
+def while_changed(session, name, *rings):
+    """Show a shipped character; return the stamps of each ring from before until well after."""
+
+    def watch(ring):
+        found = stamps(ring, 10)
+        watching.release()
+        while not done.is_set():
+            found += stamps(ring, 1)
+        return found + stamps(ring, 60)
+
+    watching, done = threading.Semaphore(0), threading.Event()
+    with ThreadPoolExecutor() as pool:
+        found = [pool.submit(watch, ring) for ring in rings]
+        try:
+            for _ in rings:
+                assert watching.acquire(timeout=DEADLINE_S)
+            answer = session.command("set-image", PICTURES / f"{name}.png")
+        finally:
+            done.set()
+    assert answer.returncode == 0, answer.stderr
+    return [future.result() for future in found]
+
+
 def test_other_character_is_shown_and_the_old_one_never_again(changeable):
     session, _ = changeable
     set_picture(session, "ito")
     with session.reader() as ring:
-        stamps(ring, 10)
-        done = session.command("set-image", PICTURES / "koma.png")
-        found = [stamp.look for stamp in stamps(ring, 120)]
-    assert done.returncode == 0, done.stderr
+        (shown,) = while_changed(session, "koma", ring)
+    found = [stamp.look for stamp in shown]
     changes = sum(one != other for one, other in itertools.pairwise(found))
     assert (changes, len(set(found))) == (1, 2)
 
@@ -35,10 +58,12 @@ def test_change_of_character_is_a_cut_and_not_a_movement(changeable):
     session, _ = changeable
     old = set_picture(session, "ito")
     with session.reader() as ring, session.ring("avatar") as drawn:
-        session.command("set-image", PICTURES / "koma.png")
-        assert stamp_when(drawn, lambda stamp: stamp.look != old).flags & Flag.DISCONTINUITY
-        first = stamp_when(ring, lambda stamp: stamp.look != old)
-    assert not first.flags & Flag.INTERPOLATED
+        firsts = [
+            next(stamp for stamp in found if stamp.look != old)
+            for found in while_changed(session, "koma", ring, drawn)
+        ]
+    assert not firsts[0].flags & Flag.INTERPOLATED
+    assert firsts[1].flags & Flag.DISCONTINUITY
 
 
 def test_other_character_is_shown_at_once_while_the_session_pauses(changeable):

@@ -1,7 +1,11 @@
-// Another character: dropped or chosen, sent as it is, and offered to be fitted if it is refused.
+// Another character: a picture, dropped or chosen, sent as it is and offered to be fitted if it is
+// refused; or a trained character, dropped as its folder.
 
 import { Fitting } from "./fitting.js";
 import { toast } from "./toasts.js";
+
+const MODEL_FILE = "character_model.yaml";
+const CHARACTER_FILE = /\.(ya?ml|png|pt)$/i;
 
 export class PictureChanger {
   constructor({ drop, choose, file, dialog }) {
@@ -22,9 +26,34 @@ export class PictureChanger {
     document.addEventListener("drop", (event) => {
       event.preventDefault();
       drop.classList.remove("dropping");
-      const [dropped] = event.dataTransfer.files;
-      if (dropped) this.take(dropped);
+      const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry?.());
+      const folder = entries.find((entry) => entry?.isDirectory);
+      const files = [...event.dataTransfer.files];
+      if (folder) this.takeFolder(folder);
+      else if (files.some((file) => file.name === MODEL_FILE)) this.takeCharacter(files);
+      else if (files.length) this.take(files[0]);
     });
+  }
+
+  async takeFolder(folder) {
+    const reader = folder.createReader();
+    const files = [];
+    // A reader gives some entries a time, and none when it is through.
+    for (let some; (some = await new Promise((done, fail) => reader.readEntries(done, fail))).length; ) {
+      for (const entry of some) {
+        if (entry.isFile && CHARACTER_FILE.test(entry.name)) {
+          files.push(await new Promise((done, fail) => entry.file(done, fail)));
+        }
+      }
+    }
+    await this.takeCharacter(files, folder.name);
+  }
+
+  async takeCharacter(files, name = "this character") {
+    const form = new FormData();
+    for (const file of files) form.append("file", file, file.name);
+    const error = files.length ? await this.post("/character", form) : "it holds no character";
+    if (error) toast(`${name} cannot be used: ${error}`, true);
   }
 
   async take(file) {
@@ -40,10 +69,14 @@ export class PictureChanger {
     this.fitting.offer(picture, `${file.name}: ${error}.`);
   }
 
-  // Return the reason if the session does not take the picture, else null.
-  async send(blob) {
+  // Return the reason if the session does not take it, else null.
+  send(blob) {
+    return this.post("/picture", blob);
+  }
+
+  async post(address, body) {
     try {
-      const response = await fetch("/picture", { method: "POST", body: blob });
+      const response = await fetch(address, { method: "POST", body });
       const { error } = await response.json();
       if (!error) toast("The character was changed");
       return error;
