@@ -15,6 +15,7 @@ from stages.ingest.messages import source_number
 from stages.page.link import SOURCE
 from stages.page.wire import Codec, decode, unpack
 from stages.pose import INDEX, SIZE
+from tests import made_up_student
 from tests.pages import (
     FREE_PORT,
     Client,
@@ -301,3 +302,22 @@ def test_recording_of_nothing_is_refused_with_the_reason(session):
 
     status, error = visit(session, work)
     assert (status, "nothing" in error) == (409, True)
+
+
+def test_dropped_folder_of_a_trained_character_is_shown(tmp_path):
+    folder = made_up_student.write(tmp_path / "mine")
+
+    async def work(client, base):
+        form = aiohttp.FormData()
+        for path in folder.iterdir():
+            form.add_field("file", path.read_bytes(), filename=path.name)
+        async with client.post(f"{base}character", data=form) as response:
+            return response.status, await response.json()
+
+    with running_session(FREE_PORT, *QUICK_RESTARTS) as changed:
+        assert visit(changed, work) == (200, {"error": None})
+        wait_until(lambda: changed.counter("avatar", "faces") > 0)
+        (folder / "character.png").unlink()
+        status, content = visit(changed, work)
+        assert status == 422
+        assert "character.png" in content["error"]
