@@ -11,6 +11,7 @@ import pytest
 from stages.avatar.picture import SHIPPED
 from stages.control import Restart
 from stages.pose import INDEX
+from tests import made_up_student
 from tests.sessions import QUICK_RESTARTS, Session, started_session, wait_until
 
 pytest.importorskip("aiohttp", reason="the page needs aiohttp")
@@ -256,6 +257,20 @@ def test_dropped_picture_appears(session, page):
         lambda: distance(canvas(page)[..., :3][solid], expected[..., :3][solid]) < 12,
         what="Koma on the page",
     )
+    drop(page, picture_with_disc(), "disc.png", "image/png")
+    wait_until(lambda: look(session) == before, what="the look as it was")
+
+
+def test_dropped_folder_of_a_trained_character_appears(session, page, tmp_path):
+    before = look(session)
+    folder = made_up_student.write(tmp_path / "mine")
+    data = {"items": [], "files": [str(folder)], "dragOperationsMask": 1}
+    # Whether it may be dropped the browser learns from the event before.
+    for kind in ("dragEnter", "dragOver", "dragOver", "drop"):
+        page.command("Input.dispatchDragEvent", type=kind, x=200, y=200, data=data)
+        if kind == "dragOver":
+            page.wait("document.querySelector('.dropping')")
+    wait_until(lambda: look(session) != before, what="another look")
     drop(page, picture_with_disc(), "disc.png", "image/png")
     wait_until(lambda: look(session) == before, what="the look as it was")
 
