@@ -265,11 +265,15 @@ def test_dropped_folder_of_a_trained_character_appears(session, page, tmp_path):
     before = look(session)
     folder = made_up_student.write(tmp_path / "mine")
     data = {"items": [], "files": [str(folder)], "dragOperationsMask": 1}
-    # Whether it may be dropped the browser learns from the event before.
-    for kind in ("dragEnter", "dragOver", "dragOver", "drop"):
-        page.command("Input.dispatchDragEvent", type=kind, x=200, y=200, data=data)
-        if kind == "dragOver":
-            page.wait("document.querySelector('.dropping')")
+    page.run("window.drops = 0; addEventListener('drop', () => window.drops++)")
+
+    def dropped() -> bool:
+        # Whether it may be dropped here the browser learns from an event before: so, repeatedly.
+        for kind in ("dragEnter", "dragOver", "dragOver", "drop"):
+            page.command("Input.dispatchDragEvent", type=kind, x=200, y=200, data=data)
+        return bool(page.run("window.drops"))
+
+    wait_until(dropped, what="the browser lets the folder be dropped")
     wait_until(lambda: look(session) != before, what="another look")
     drop(page, picture_with_disc(), "disc.png", "image/png")
     wait_until(lambda: look(session) == before, what="the look as it was")
