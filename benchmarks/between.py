@@ -1,0 +1,267 @@
+"""How true frames in between are, and how evenly they are shown: `python -m benchmarks.between`.
+
+* truth: triplets of frames that a trained THA4 student draws for a recorded face (poses 800 to 999
+  of the trace, 20 a second); of the middle one, made from the outer two over a grey ground, PSNR of
+  the whole frame and of what moves (where the outer two differ by more than 8 levels, and 8 pixels
+  around), and SSIM, medians. Every row is made from the same frames. RIFE is no row unless `--rife`
+  names a pack with published weights: seeded ones say nothing of quality.
+* pacing: a process writes frames at a steady rate, the stage reads them; how far the steps between
+  what it publishes are from even, 95th percentile, and how long the read frame waits.
+
+The student takes seconds a frame; `--frames FOLDER` keeps them. Writes
+`benchmarks/results/between.json`.
+"""
+
+import argparse
+import multiprocessing
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.report import machine, save, table
+from shm import RingReader, RingWriter, Stamp, create_ring
+from shm.clock import now_ns
+from shm.frame import image_format
+from shm.merge import MergedReader
+from stages.ingest.trace import load_trace
+from stages.interpolation.flow import FlowInterpolator
+from stages.interpolation.options import InterpolationOptions
+from stages.interpolation.stage import Interpolation
+from stages.meter import Meter
+from stages.stage import Rings
+
+Image = NDArray[np.uint8]
+Middle = Callable[[Image, Image], Image]
+
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+FIRST, COUNT = 800, 200
+RATE_HZ = 20.0
+PACKAGES = ("numpy", "opencv-python-headless")
+
+
+def frames(folder: Path | None, count: int) -> list[Image]:
+    """Return the student's frames of the trace, drawing those that are not in the folder."""
+    poses = load_trace(SHARED / "pose_20fps.json")
+    student: Any = None
+    made = []
+    for number in range(FIRST, FIRST + count):
+        path = folder / f"{number:05}.png" if folder else None
+        if path is not None and path.exists():
+            made.append(np.asarray(cv2.imread(str(path), cv2.IMREAD_UNCHANGED), np.uint8))
+            continue
+        if student is None:
+            from benchmarks.student import Student
+
+            student = Student(SHARED / "tha4_student" / "lambda_00")
+        made.append(student.render(poses[number]))
+        if path is not None:
+            cv2.imwrite(str(path), made[-1])
+    return made
+
+
+def over_grey(frame: Image) -> NDArray[np.float64]:
+    """What is seen of a straight frame on a grey ground."""
+    alpha = frame[..., 3:] / 255.0
+    seen: NDArray[np.float64] = frame[..., :3] * alpha + 128.0 * (1.0 - alpha)
+    return seen
+
+
+def psnr(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    """Decibels; 99 where nothing differs."""
+    error = float(np.mean((one - other) ** 2)) if one.size else 0.0
+    return 99.0 if error < 1e-9 else 10.0 * float(np.log10(255.0**2 / error))
+
+
+def ssim(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    """Structural similarity, Gaussian window of 1.5 pixels, mean of the three colours."""
+
+    def blurred(x: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(cv2.GaussianBlur(x, (11, 11), 1.5), np.float64)
+
+    mean_one, mean_other = blurred(one), blurred(other)
+    variance = blurred(one * one) - mean_one**2 + blurred(other * other) - mean_other**2
+    covariance = blurred(one * other) - mean_one * mean_other
+    low, high = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    likeness = (2 * mean_one * mean_other + low) * (2 * covariance + high)
+    return float(np.mean(likeness / ((mean_one**2 + mean_other**2 + low) * (variance + high))))
+
+
+def moving(first: NDArray[np.float64], last: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Where the outer frames differ, and around."""
+    differs = (np.abs(first - last).max(axis=2) > 8).astype(np.uint8)
+    return np.asarray(cv2.dilate(differs, np.ones((17, 17), np.uint8)), np.bool_)
+
+
+def blend(first: Image, last: Image) -> Image:
+    """The mean, premultiplied."""
+    both = [f.astype(np.float64) for f in (first, last)]
+    for frame in both:
+        frame[..., :3] *= frame[..., 3:] / 255
+    mean = (both[0] + both[1]) / 2
+    mean[..., :3] *= 255 / np.maximum(mean[..., 3:], 1)
+    return np.clip(np.round(mean), 0, 255).astype(np.uint8)
+
+
+def by_flow() -> Middle:
+    """What the stage does without weights."""
+    flow = FlowInterpolator(512, 512)
+
+    def middle(first: Image, last: Image) -> Image:
+        out = np.empty_like(first)
+        flow.between(first, last, [0.5], [out])
+        return out
+
+    return middle
+
+
+def by_rife(pack: Path) -> Middle:
+    """What the stage does with weights."""
+    from stages.backends.choice import open_backend
+    from stages.interpolation.rife import RifeInterpolator
+    from stages.networks.rife_pack import find_rife
+
+    rife = RifeInterpolator(find_rife(pack, "", "fp32", (512, 512)), open_backend(threads=2))
+
+    def middle(first: Image, last: Image) -> Image:
+        out = np.empty_like(first)
+        rife.between(first, last, [0.5], [out])
+        return out
+
+    return middle
+
+
+def truth(images: list[Image], step: int, methods: dict[str, Middle]) -> dict[str, list[float]]:
+    """Return PSNR whole, PSNR moving, SSIM of each method: medians over all triplets."""
+    found: dict[str, list[list[float]]] = {name: [] for name in methods}
+    for number in range(0, len(images) - 2 * step, step):
+        first, true, last = images[number : number + 2 * step + 1 : step]
+        expected = over_grey(true)
+        where = moving(over_grey(first), over_grey(last))
+        for name, method in methods.items():
+            made = over_grey(method(first, last))
+            values = [psnr(made, expected), psnr(made[where], expected[where])]
+            found[name].append([*values, ssim(made, expected)])
+    return {
+        name: [round(float(value), 3) for value in np.median(rows, axis=0)]
+        for name, rows in found.items()
+    }
+
+
+def write_steadily(name: str, images: list[Image], rate_hz: float, seconds: float) -> None:
+    """Publish frames at a steady rate, in a process of its own."""
+    with RingWriter(name) as writer:
+        period = int(1e9 / rate_hz)
+        due = now_ns() + period
+        for number in range(int(seconds * rate_hz)):
+            time.sleep(max(0, due - now_ns()) / 1e9)
+            stamp = Stamp(pose_sequence=number + 1, captured_ns=now_ns(), look=1)
+            with writer.slot(stamp) as array:
+                np.copyto(array, images[number % len(images)])
+            due += period
+
+
+def pacing(images: list[Image], scale: int, seconds: float) -> dict[str, float]:
+    """Return what the stage publishes: rate, jitter as a share of the spacing, delay in periods."""
+    base = f"aya-b-{os.getpid()}"
+    with (
+        create_ring(f"{base}-in", image_format(), 6),
+        create_ring(f"{base}-out", image_format(), 8),
+        RingReader(f"{base}-out") as reader,
+    ):
+        rings = Rings(frames=MergedReader([f"{base}-in"]), gives_frames=RingWriter(f"{base}-out"))
+        options = InterpolationOptions(method="flow", scale=scale)
+        stage = Interpolation(options, 1, Meter())
+        stage.open()
+        stage.begin(rings)
+        shown: list[int] = []
+        delays: list[int] = []
+        going = threading.Event()
+        going.set()
+
+        def watch() -> None:
+            while going.is_set():
+                frame = reader.next(0.1)
+                if frame is not None:
+                    shown.append(frame.published_ns)
+                    if not frame.stamp.phase_denominator:
+                        delays.append(frame.published_ns - frame.stamp.captured_ns)
+
+        watcher = threading.Thread(target=watch)
+        context = multiprocessing.get_context("spawn")
+        arguments = (f"{base}-in", images, RATE_HZ, seconds)
+        writer = context.Process(target=write_steadily, args=arguments)
+        watcher.start()
+        writer.start()
+        while writer.is_alive():
+            stage.step(0.1)
+        going.clear()
+        watcher.join()
+        writer.join()
+        stage.close()
+        rings.close()
+    steps = np.diff(shown[10 * scale :]) / 1e9 * RATE_HZ * scale
+    return {
+        "shown_hz": round(float(RATE_HZ * scale / np.median(steps)), 1),
+        "jitter_p95": round(float(np.percentile(np.abs(steps - 1), 95)), 3),
+        "delay_p95_periods": round(float(np.percentile(delays[10:], 95)) / 1e9 * RATE_HZ, 2),
+    }
+
+
+def rows(found: dict[str, list[float]]) -> Iterator[tuple[Any, ...]]:
+    """Yield table rows."""
+    for name, values in found.items():
+        yield name, *values
+
+
+def main() -> int:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--frames", type=Path, help="a folder that keeps the student's frames")
+    parser.add_argument("--count", type=int, default=COUNT, help=f"frames (default: {COUNT})")
+    parser.add_argument("--rife", type=Path, help="a pack with published weights")
+    parser.add_argument("--seconds", type=float, default=12.0, help="of pacing, each (default: 12)")
+    parser.add_argument("--quick", action="store_true", help="few frames; saves nothing")
+    arguments = parser.parse_args()
+    place = machine(PACKAGES)
+    cv2.setNumThreads(1)
+    if arguments.frames:
+        arguments.frames.mkdir(parents=True, exist_ok=True)
+    images = frames(arguments.frames, 5 if arguments.quick else arguments.count)
+    methods: dict[str, Middle] = {
+        "repeat": lambda first, _last: first,
+        "blend": blend,
+        "flow": by_flow(),
+    }
+    if arguments.rife:
+        methods["RIFE"] = by_rife(arguments.rife)
+    content: dict[str, Any] = {"machine": place, "frames": len(images)}
+    for step, what in ((1, "neighbours"), (2, "every second")):
+        found = truth(images, step, methods)
+        table(
+            f"The middle of {what}, against the true frame",
+            ("", "PSNR", "where it moves", "SSIM"),
+            rows(found),
+        )
+        content[what] = found
+    seconds = 3.0 if arguments.quick else arguments.seconds
+    content["pacing"] = {f"x{n}": pacing(images[:20], n, seconds) for n in (2, 3, 4)}
+    table(
+        f"Shown, of {RATE_HZ:.0f} frames a second, by flow",
+        ("", "frames a second", "jitter p95, of a step", "delay p95, periods"),
+        [(name, *values.values()) for name, values in content["pacing"].items()],
+    )
+    if not arguments.quick:
+        print(f"\nsaved {save('between', content).name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
