@@ -12,6 +12,7 @@ from typing import Any
 from pipeline import client, topology
 from pipeline.models import commands as models_commands
 from pipeline.places import ConfigError
+from pipeline.video import command as video_command
 from shm.frame import FormatError
 from shm.segment import SegmentError
 from shm.session import SessionMissing, usual_session
@@ -126,6 +127,7 @@ def _parser() -> argparse.ArgumentParser:
     sheet.add_argument("out", type=Path, metavar="OUT.png")
     command("doctor", _doctor, "what this machine has, and the mend for what is missing")
     models_commands.add(commands)
+    video_command.add(commands)
     return parser
 
 

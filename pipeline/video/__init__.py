@@ -1,0 +1,1 @@
+"""`launcher.py video`: a video or a folder of pictures with frames in between."""
