@@ -74,6 +74,13 @@ def over_grey(frame: Image) -> NDArray[np.float64]:
     return seen
 
 
+def premultiplied(frame: Image) -> NDArray[np.float64]:
+    """BGRA with colours times alpha: what the project's measurements of others are of."""
+    found = frame.astype(np.float64)
+    found[..., :3] *= found[..., 3:] / 255.0
+    return found
+
+
 def psnr(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
     """Decibels; 99 where nothing differs."""
     error = float(np.mean((one - other) ** 2)) if one.size else 0.0
@@ -102,10 +109,7 @@ def moving(first: NDArray[np.float64], last: NDArray[np.float64]) -> NDArray[np.
 
 def blend(first: Image, last: Image) -> Image:
     """The mean, premultiplied."""
-    both = [f.astype(np.float64) for f in (first, last)]
-    for frame in both:
-        frame[..., :3] *= frame[..., 3:] / 255
-    mean = (both[0] + both[1]) / 2
+    mean = (premultiplied(first) + premultiplied(last)) / 2
     mean[..., :3] *= 255 / np.maximum(mean[..., 3:], 1)
     return np.clip(np.round(mean), 0, 255).astype(np.uint8)
 
@@ -139,16 +143,18 @@ def by_rife(pack: Path) -> Middle:
 
 
 def truth(images: list[Image], step: int, methods: dict[str, Middle]) -> dict[str, list[float]]:
-    """Return PSNR whole, PSNR moving, SSIM of each method: medians over all triplets."""
+    """Return PSNR whole, PSNR moving, SSIM, PSNR of premultiplied BGRA: medians by method."""
     found: dict[str, list[list[float]]] = {name: [] for name in methods}
     for number in range(0, len(images) - 2 * step, step):
         first, true, last = images[number : number + 2 * step + 1 : step]
         expected = over_grey(true)
         where = moving(over_grey(first), over_grey(last))
         for name, method in methods.items():
-            made = over_grey(method(first, last))
+            frame = method(first, last)
+            made = over_grey(frame)
             values = [psnr(made, expected), psnr(made[where], expected[where])]
-            found[name].append([*values, ssim(made, expected)])
+            bare = psnr(premultiplied(frame), premultiplied(true))
+            found[name].append([*values, ssim(made, expected), bare])
     return {
         name: [round(float(value), 3) for value in np.median(rows, axis=0)]
         for name, rows in found.items()
@@ -247,7 +253,7 @@ def main() -> int:
         found = truth(images, step, methods)
         table(
             f"The middle of {what}, against the true frame",
-            ("", "PSNR", "where it moves", "SSIM"),
+            ("", "PSNR", "where it moves", "SSIM", "PSNR premultiplied"),
             rows(found),
         )
         content[what] = found
