@@ -5,6 +5,7 @@ from pathlib import Path
 from stages.cacher.database import DatabaseStore
 from stages.cacher.layers import LayeredStore
 from stages.cacher.options import CacherOptions
+from stages.cacher.perception import levels_for
 from stages.cacher.quantiser import GridQuantiser, Quantiser, SimplifyQuantiser
 from stages.cacher.store import RamStore, Store
 
@@ -15,7 +16,9 @@ def make_quantiser(options: CacherOptions) -> Quantiser:
     """Return the quantiser that the options name."""
     if options.quantiser == "easyvtuber":
         return SimplifyQuantiser(options.simplify)
-    return GridQuantiser(options.levels)
+    if options.quantiser == "uniform":
+        return GridQuantiser(options.levels)
+    return GridQuantiser(levels_for(options.error))
 
 
 def open_store(options: CacherOptions) -> Store:

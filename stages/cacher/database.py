@@ -81,6 +81,16 @@ class DatabaseStore:
         """Forget `key`, if it is there."""
         self._writer.remove(key)
 
+    def keys(self, count: int) -> list[bytes]:
+        """Return the keys used last, at most so many, of those that are written."""
+        try:
+            found = self._reader.execute(
+                "SELECT key FROM pictures ORDER BY used DESC LIMIT ?", (count,)
+            ).fetchall()
+        except sqlite3.DatabaseError:
+            return []
+        return [bytes(key) for (key,) in found]
+
     def flush(self, timeout_s: float = _CLOSE_S) -> bool:
         """Write what waits; False if that took longer than `timeout_s`."""
         return self._writer.flush(timeout_s)

@@ -57,6 +57,11 @@ def read_key(key: bytes) -> PictureKey:
     return PictureKey(key[:_POSE_BYTES], look, quality, Maker(maker))
 
 
+def belongs(key: bytes, look: int, quality: int) -> bool:
+    """Whether `key` is that of a drawn picture of this look and quality."""
+    return key[_POSE_BYTES:] == _TAIL.pack(look, quality, Maker.POSER)
+
+
 def key_of(pose: bytes, look: int, quality: int, maker: Maker = Maker.POSER) -> bytes:
     """Return the packed key of a picture that shows `pose`, 180 bytes."""
     return pose + _TAIL.pack(look, quality, maker)

@@ -39,6 +39,10 @@ class LayeredStore:
         self.ram.remove(key)
         self.database.remove(key)
 
+    def keys(self, count: int) -> list[bytes]:
+        """Return the keys used last, at most so many: those in memory first."""
+        return list(dict.fromkeys(self.ram.keys(count) + self.database.keys(count)))[:count]
+
     def statistics(self) -> Statistics:
         """A hit of either is a hit; entries and bytes are the database's, evictions those of both.
 

@@ -1,65 +1,76 @@
-"""Which stored picture is nearest to a pose, among those met lately."""
+"""Which stored picture is nearest to a pose, among those used lately."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.cacher.key import read_key
 from stages.cacher.perception import CHANGE
 from stages.pose import SIZE
 
-_REMEMBERED: Final = 8192
+REMEMBERED: Final = 8192
 # What moves most of the picture: a pose that is far off in these alone need not be looked at
 # further, and that is nearly all of them.
 _FIRST: Final = np.argsort(-CHANGE)[:6]
 
 
 class Neighbours:
-    """The poses of the last pictures, with their keys. Asking takes about 0.1 ms.
+    """The keys of the last pictures, by pose. Asking takes about 0.1 ms.
 
     The distance of two poses is how much their pictures differ, in 8-bit levels (root of the mean
     square over the frame), as `perception.CHANGE` estimates it.
     """
 
     def __init__(self) -> None:
-        self._poses = np.empty((_REMEMBERED, SIZE), np.float32)  # in units of distance
-        self._first = np.empty((len(_FIRST), _REMEMBERED), np.float32)
+        self._poses = np.empty((REMEMBERED, SIZE), np.float32)  # in units of distance
+        self._first = np.empty((len(_FIRST), REMEMBERED), np.float32)
         self._keys: list[bytes] = []
-        self._known: set[bytes] = set()
+        self._places: dict[bytes, int] = {}
         self._next = 0
 
     def __len__(self) -> int:
-        return len(self._keys)
+        return len(self._places)
 
-    def add(self, pose: NDArray[np.float32], key: bytes) -> None:
-        """Remember the picture of `pose`, (45,), instead of the one met longest ago."""
-        if key in self._known:
+    def fill(self, keys: Sequence[bytes]) -> None:
+        """Have these instead of all before; the first `REMEMBERED` of them."""
+        self._keys = list(keys[:REMEMBERED])
+        self._places = {key: place for place, key in enumerate(self._keys)}
+        self._next = len(self._keys) % REMEMBERED
+        if self._keys:
+            poses = np.stack([read_key(key).parameters for key in self._keys]) * CHANGE
+            self._poses[: len(poses)] = poses
+            self._first[:, : len(poses)] = poses[:, _FIRST].T
+
+    def add(self, key: bytes) -> None:
+        """Remember the picture under `key` instead of the one met longest ago."""
+        if key in self._places:
             return
         place = self._next
-        if len(self._keys) < _REMEMBERED:
+        if len(self._keys) < REMEMBERED:
             self._keys.append(key)
         else:
-            self._known.discard(self._keys[place])
+            self._places.pop(self._keys[place], None)
             self._keys[place] = key
-        self._known.add(key)
-        self._poses[place] = pose * CHANGE
+        self._places[key] = place
+        self._poses[place] = read_key(key).parameters * CHANGE
         self._first[:, place] = self._poses[place, _FIRST]
-        self._next = (place + 1) % _REMEMBERED
+        self._next = (place + 1) % REMEMBERED
+
+    def forget(self, key: bytes) -> None:
+        """Not name `key` any more: it is not stored."""
+        place = self._places.pop(key, None)
+        if place is not None:
+            self._first[:, place] = np.inf
 
     def nearest(self, pose: NDArray[np.float32], within: float) -> bytes | None:
-        """Return the key of the picture nearest to `pose`, None if none is `within`."""
-        count = len(self._keys)
-        scaled = pose * CHANGE
+        """Return the key of the picture nearest to `pose`, (45,); None if none is `within`."""
+        count, scaled, bound = len(self._keys), pose * CHANGE, within * within
         first = np.square(self._first[:, :count] - scaled[_FIRST, None]).sum(axis=0)
-        near = np.flatnonzero(first <= within * within)
+        near = np.flatnonzero(first <= bound)
         if not near.size:
             return None
         squares = np.square(self._poses[near] - scaled).sum(axis=1)
         best = int(squares.argmin())
-        return self._keys[int(near[best])] if squares[best] <= within * within else None
-
-    def clear(self) -> None:
-        """Forget all: another character."""
-        self._keys.clear()
-        self._known.clear()
-        self._next = 0
+        return self._keys[int(near[best])] if squares[best] <= bound else None

@@ -31,9 +31,14 @@ class CacherOptions(Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tru
     database_gb: Annotated[float, Meta(ge=0.05, le=4096.0)] = 4.0
     """What the file may take of the disk, in gigabytes, its log included."""
 
-    quantiser: Literal["uniform", "easyvtuber"] = "uniform"
-    """Which poses share a picture. `uniform`: those within the same step of every parameter;
-    `easyvtuber`: those that the program of that name simplifies to the same."""
+    quantiser: Literal["perceptual", "uniform", "easyvtuber"] = "perceptual"
+    """Which poses share a picture: those within the same step of every parameter. `perceptual`
+    gives each parameter steps as fine as it changes the picture, `uniform` gives all the same;
+    `easyvtuber` simplifies as the program of that name does."""
+
+    error: Annotated[float, Meta(ge=0.01, le=20.0)] = 0.125
+    """For `perceptual`: how much rounding one parameter may change the picture, in 8-bit levels
+    (root of the mean square over the frame). More error, more hits and coarser motion."""
 
     levels: Annotated[int, Meta(ge=2, le=1000)] = 50
     """For `uniform`: steps into which one unit of a pose parameter is divided. More steps, finer
@@ -42,6 +47,10 @@ class CacherOptions(Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tru
     simplify: Annotated[int, Meta(ge=0, le=8)] = 4
     """For `easyvtuber`: its level; higher, more hits and a simpler face."""
 
+    snap_within: Annotated[float, Meta(ge=0.0, le=20.0)] = 1.5
+    """A pose whose own picture is not stored is answered with the nearest stored one if that
+    differs by no more than this (as `error`, estimated) and is not the one just shown. 0: never."""
+
     stale_within: Annotated[float, Meta(ge=0.0, le=20.0)] = 0.0
     """While the avatar draws, show the nearest stored picture at once if it differs by no more than
-    this: in 8-bit levels, root of the mean square over the frame, estimated. 0: never."""
+    this (as `error`, estimated). 0: never."""

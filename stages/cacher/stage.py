@@ -10,6 +10,7 @@ from typing import ClassVar, Final, NamedTuple
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from shm.clock import now_ns
 from shm.doorbell import wait_any
@@ -17,8 +18,8 @@ from shm.frame import Flag, Frame, Stamp, State
 from stages.cacher.build import make_quantiser, open_store
 from stages.cacher.codec import BlobRejected, Codec
 from stages.cacher.database_file import DatabaseRejected
-from stages.cacher.key import key_of
-from stages.cacher.neighbours import Neighbours
+from stages.cacher.key import belongs, key_of, read_key
+from stages.cacher.neighbours import REMEMBERED, Neighbours
 from stages.cacher.options import CacherOptions
 from stages.complaints import Complaints
 from stages.meter import Span
@@ -77,7 +78,8 @@ class Cacher(Stage):
         self._asked = 0  # pose sequence of the last miss passed on
         self._asked_ns = 0
         self._all_asked: deque[int] = deque(maxlen=_ASKED_KEPT)
-        self._neighbours_look = 0
+        self._look = 0  # of the neighbours
+        self._last = b""  # key of the picture given last, or asked for
 
     def step(self, timeout_s: float) -> None:
         """Answer a pose, else encode a frame, else wait for either."""
@@ -101,35 +103,54 @@ class Cacher(Stage):
         """Show the picture of a known pose, or ask the avatar for it."""
         start = now_ns()
         stamp, given_ns = frame.stamp, frame.published_ns
-        pose = self._quantiser.quantise(np.frombuffer(stamp.pose, "<f4"), self._pose)
-        stamp = stamp._replace(pose=pose.tobytes())
         look = self._made.look
-        key = key_of(stamp.pose, look, self.options.quality)
-        blob = self._store.get(key) if look else None
+        if look != self._look:
+            self._meet(look)
+        exact = np.frombuffer(stamp.pose, "<f4")
+        pose = self._quantiser.quantise(exact, self._pose).tobytes()
+        key = key_of(pose, look, self.options.quality)
+        stamp = stamp._replace(pose=pose)
         after, self._held = self._asked, None  # an older pose is not shown after a newer one
+        hit = Hit(stamp._replace(look=look), key, b"", after, given_ns, start)
+        blob = self._store.get(key) if look else None
         if blob is not None:
-            self._give(Hit(stamp._replace(look=look), key, blob, after, given_ns, start))
-            return
-        self._ask(stamp, given_ns, start)
-        if self.options.stale_within and look:
-            self._give_neighbour(stamp, look, after, given_ns, start)
+            self._give(hit._replace(blob=blob))
+        elif (near := self._near(hit, exact, self.options.snap_within)) is not None:
+            self.meter.count("snapped")
+            self._give(near)
+        else:
+            stale = self._near(hit, exact, self.options.stale_within)
+            self._ask(stamp, given_ns, start)
+            if stale is not None:
+                self._give(stale._replace(is_stale=True))
+            self._last = key
 
-    def _give_neighbour(
-        self, stamp: Stamp, look: int, after: int, given_ns: int, start_ns: int
-    ) -> None:
-        """Show a picture near enough, as what it is: its stamp says the pose that it shows."""
-        self._know(look)
-        key = self._neighbours.nearest(self._pose, self.options.stale_within)
-        blob = self._store.get(key) if key is not None else None
-        if key is not None and blob is not None:
-            stamp = stamp._replace(look=look, pose=key[: len(stamp.pose)])
-            self._give(Hit(stamp, key, blob, after, given_ns, start_ns, is_stale=True))
+    def _near(self, hit: Hit, pose: NDArray[np.float32], within: float) -> Hit | None:
+        """Return a hit that shows the nearest picture, and says in its stamp which pose that is.
 
-    def _know(self, look: int) -> None:
-        """Have neighbours of this look only."""
-        if look != self._neighbours_look:
-            self._neighbours.clear()
-            self._neighbours_look = look
+        The picture just shown is none: it would hold the motion up for as long as it is near.
+        """
+        if not within or not self._look:
+            return None
+        key = self._neighbours.nearest(pose, within)
+        if key is None or key == self._last:
+            return None
+        blob = self._store.get(key)
+        if blob is None:
+            self._neighbours.forget(key)
+            return None
+        shown = hit.stamp._replace(pose=read_key(key).pose)
+        return hit._replace(stamp=shown, key=key, blob=blob)
+
+    def _meet(self, look: int) -> None:
+        """Look for neighbours among the stored pictures of another look."""
+        self._look, self._last = look, b""
+        kept = self._store.keys(REMEMBERED) if self._wants_neighbours else []
+        self._neighbours.fill([key for key in kept if belongs(key, look, self.options.quality)])
+
+    @property
+    def _wants_neighbours(self) -> bool:
+        return bool(self.options.snap_within or self.options.stale_within)
 
     def _ask(self, stamp: Stamp, given_ns: int, start_ns: int) -> None:
         with self._misses.slot(stamp) as array:
@@ -171,15 +192,16 @@ class Cacher(Stage):
         except BlobRejected as error:
             self._hits.abandon(slot)
             self._store.remove(hit.key)
+            self._neighbours.forget(hit.key)
             self._complaints.say("damaged", f"a stored picture was damaged and is gone: {error}")
             self._ask_instead(hit)
             return
         self._decoding.add(now_ns() - start)
         self._hits.publish(slot)
         self.meter.count("stale" if hit.is_stale else "hits")
-        if self.options.stale_within:
-            self._know(hit.stamp.look)
-            self._neighbours.add(np.frombuffer(hit.stamp.pose, "<f4"), hit.key)
+        self._last = hit.key
+        if self._wants_neighbours:
+            self._neighbours.add(hit.key)
         self.meter.published(hit.stamp.captured_ns, hit.given_ns)
         self.meter.work.add(now_ns() - start)
 
@@ -201,9 +223,8 @@ class Cacher(Stage):
                 return
             self._store.put(key, blob)
             self._encoding.add(now_ns() - start)
-        if self.options.stale_within:
-            self._know(stamp.look)
-            self._neighbours.add(np.frombuffer(stamp.pose, "<f4"), key)
+        if self._wants_neighbours and stamp.look == self._look:
+            self._neighbours.add(key)
         self._count()
 
     def _count(self) -> None:
@@ -226,6 +247,7 @@ class Cacher(Stage):
         self._codec = Codec(options.quality)
         self._quantiser = make_quantiser(options)
         self.options = options
+        self._look = 0  # the neighbours may be of another quality
 
     def close(self) -> None:
         """Write what waits to be written."""

@@ -1,6 +1,7 @@
 """Blobs in memory, the least recently used evicted first, never above a budget of bytes."""
 
 from collections import OrderedDict
+from itertools import islice
 from typing import NamedTuple, Protocol
 
 # What an entry costs besides the bytes of key and blob: two bytes objects (33 each), the order's
@@ -44,6 +45,9 @@ class Store(Protocol):
 
     def remove(self, key: bytes) -> None:
         """Forget `key`, if it is there: for a blob found damaged. Not counted as an eviction."""
+
+    def keys(self, count: int) -> list[bytes]:
+        """Return the keys used last, at most so many, the last one first."""
 
     def statistics(self) -> Statistics:
         """The counts so far."""
@@ -113,6 +117,10 @@ class RamStore:
         blob = self._blobs.pop(key, None)
         if blob is not None:
             self._used_bytes -= _cost(key, blob)
+
+    def keys(self, count: int) -> list[bytes]:
+        """Return the keys used last, at most so many, the last one first."""
+        return list(islice(reversed(self._blobs), count))
 
     def close(self) -> None:
         """Let the memory go."""

@@ -15,6 +15,7 @@ from sessions import pose
 from shm import POSE_FORMAT, Flag, RingReader, RingWriter, Stamp, image_format, now_ns
 from shm.fallback import FallbackReader
 from shm.merge import MergedReader
+from stages.cacher.key import read_key
 from stages.cacher.options import CacherOptions
 from stages.cacher.stage import Cacher
 from stages.meter import Meter
@@ -22,6 +23,7 @@ from stages.stage import CommandRefused, Rings, StartFailed
 
 HEIGHT = WIDTH = 64
 LOOK = 0xA1
+STRICT = {"quality": 100, "quantiser": "uniform", "snap_within": 0.0}
 REST, NEAR, FAR = pose(), pose(head_x=0.02), pose(head_x=0.9)
 
 
@@ -111,11 +113,14 @@ Make = Callable[..., Bench]
 
 @pytest.fixture
 def make(make_ring: MakeRing) -> Iterator[Make]:
-    """Return what makes benches; at quality 100, so that a hit must be its miss exactly."""
+    """Return what makes benches.
+
+    At quality 100, so that a hit must be its miss exactly; by default without neighbours.
+    """
     made: list[Bench] = []
 
     def begin(**options: object) -> Bench:
-        made.append(Bench(make_ring, CacherOptions(**{"quality": 100, **options})))
+        made.append(Bench(make_ring, CacherOptions(**{**STRICT, **options})))
         return made[-1]
 
     yield begin
@@ -200,14 +205,61 @@ def test_another_look_never_shows_an_old_picture(make: Make) -> None:
 
 def test_the_nearest_picture_is_shown_while_the_exact_one_is_drawn(make: Make) -> None:
     bench = make(stale_within=3.0)
-    bench.give(REST)
-    bench.draw()
+    for given in (REST, FAR):
+        bench.give(given)
+        bench.draw()
     bench.frames()
     sequence = bench.give(NEAR)
     assert bench.frames() == [(sequence, True)]  # and it says of itself that it shows REST
     bench.draw()
     assert bench.frames() == [(sequence, False)]
     assert (bench.counter("stale"), bench.counter("hits")) == (1, 0)
+
+
+def test_a_pose_near_a_stored_one_is_answered_with_that(make: Make) -> None:
+    bench = make(snap_within=3.0)
+    for given in (REST, FAR):
+        bench.give(given)
+        bench.draw()
+    bench.give(NEAR)
+    assert not bench.draw()
+    shown = _stamps(bench)[-1]
+    assert shown.flags & Flag.CACHED
+    assert shown.pose == REST.tobytes()  # it says which pose it shows
+    assert (bench.counter("hits"), bench.counter("snapped")) == (1, 1)
+
+
+def test_the_picture_just_shown_does_not_stand_for_a_pose_nearby(make: Make) -> None:
+    bench = make(snap_within=3.0)
+    bench.give(REST)
+    bench.draw()
+    bench.give(NEAR)
+    assert bench.draw()  # a slow motion goes on
+
+
+def test_an_evicted_neighbour_is_a_miss_once_and_then_forgotten(make: Make) -> None:
+    bench = make(snap_within=3.0)
+    for given in (REST, FAR):
+        bench.give(given)
+        bench.draw()
+    key = bench.cacher._store.keys(10)[-1]
+    assert read_key(key).pose == REST.tobytes()
+    bench.cacher._store.remove(key)
+    bench.give(NEAR)
+    assert bench.draw()
+    assert bench.cacher._neighbours.nearest(REST, 0.5) is None
+
+
+def test_neighbours_are_known_from_the_database(make: Make, tmp_path: Path) -> None:
+    path = str(tmp_path / "frames.db")
+    first = make(database=path, database_gb=0.1)
+    first.give(REST)
+    first.draw()
+    first.cacher.close()
+    second = make(database=path, database_gb=0.1, snap_within=3.0)
+    second.give(NEAR)
+    assert not second.draw()
+    assert _stamps(second)[-1].pose == REST.tobytes()
 
 
 def test_no_stale_picture_beyond_the_bound_or_without_the_option(make: Make) -> None:
@@ -277,11 +329,12 @@ def test_options_change_while_it_runs_except_where_pictures_are_kept(make: Make)
     bench = make()
     bench.give(REST)
     bench.draw()
-    bench.cacher.set_options(CacherOptions(quality=50, levels=10))
+    changed = {**STRICT, "quality": 99, "levels": 10}
+    bench.cacher.set_options(CacherOptions(**changed))
     bench.give(REST)
     assert bench.draw()  # of another quality, so it is another picture
     with pytest.raises(CommandRefused):
-        bench.cacher.set_options(CacherOptions(quality=50, levels=10, ram_gb=1.0))
+        bench.cacher.set_options(CacherOptions(**changed, ram_gb=1.0))
 
 
 def test_counters_say_what_is_kept(make: Make) -> None:
