@@ -3,7 +3,7 @@
     ┌────────┬───────────────────────┬──────────────────────────────┐
     │ header │ JPEG of the box, BGRX │ alpha of the box, zstd 1     │  JPEG
     ├────────┼───────────────────────┴──────────────────────────────┤
-    │ header │ row differences of the box, zstd 1                   │  LOSSLESS (quality 100)
+    │ header │ row differences of the box, zstd                     │  LOSSLESS (quality 100)
     ├────────┼──────────────────────────────────────────────────────┘
     │ header │                                                          EMPTY (nothing to see)
     └────────┘
@@ -39,6 +39,19 @@ _NEARLY_TRANSPARENT, _NEARLY_OPAQUE = 3, 252
 _ALPHA_TABLE: Image = np.arange(256, dtype=np.uint8)
 _ALPHA_TABLE[: _NEARLY_TRANSPARENT + 1] = 0
 _ALPHA_TABLE[_NEARLY_OPAQUE:] = 255
+
+
+# Differences are nearly all literals, and what repeats in them is long: a small table of long
+# matches takes 0.8 of the time of level 1, and a hundredth fewer bytes.
+_FOR_DIFFERENCES = zstandard.ZstdCompressionParameters(
+    strategy=zstandard.STRATEGY_FAST,
+    window_log=17,
+    hash_log=10,
+    chain_log=10,
+    search_log=1,
+    min_match=7,
+    target_length=0,
+)
 
 
 class BlobRejected(ValueError):
@@ -107,6 +120,7 @@ class Codec:
         self.jpeg: JpegBinding = open_jpeg() if jpeg is None else jpeg
         # Without zstd's own checksum: the blob's CRC covers it.
         self._compressor = zstandard.ZstdCompressor(level=1)
+        self._difference_compressor = zstandard.ZstdCompressor(compression_params=_FOR_DIFFERENCES)
         self._decompressor = zstandard.ZstdDecompressor()
         self._room: Image = np.empty(0, np.uint8)
         self._differences = RowDifferences()
@@ -136,9 +150,8 @@ class Codec:
         if box.width == 0:
             return _sealed(_Header(VERSION, Kind.EMPTY, height, width, *box, 0), b"", b"")
         header = _Header(VERSION, Kind.LOSSLESS, height, width, *box, 0)
-        return _sealed(
-            header, b"", self._compressor.compress(self._differences.of(box.of(frame)).data)
-        )
+        differences = self._differences.of(box.of(frame))
+        return _sealed(header, b"", self._difference_compressor.compress(differences.data))
 
     def decode(self, blob: bytes, out: Image) -> None:
         """Write the frame into all of `out`, (height, width, 4) uint8 with packed pixels.
@@ -213,13 +226,16 @@ def _box_around(alpha: Image) -> Box:
 def _box_of_content(frame: Image) -> Box:
     """The smallest box around all that is not zero, in any channel; all zeros if nothing is."""
     height, width = frame.shape[:2]
-    pixels = np.ascontiguousarray(frame).reshape(height, 4 * width).view(np.uint32)
+    # Two pixels at a time where that divides the width.
+    together = 2 if width % 2 == 0 else 1
+    pixels = np.ascontiguousarray(frame).reshape(height, 4 * width).view(f"u{4 * together}")
     columns = np.flatnonzero(np.bitwise_or.reduce(pixels, axis=0))
     if not columns.size:
         return Box(0, 0, 0, 0)
-    rows = np.flatnonzero(pixels.any(axis=1))
-    left, top = int(columns[0]), int(rows[0])
-    return Box(left, top, int(columns[-1]) - left + 1, int(rows[-1]) - top + 1)
+    left, right = int(columns[0]), int(columns[-1]) + 1
+    rows = np.flatnonzero(pixels[:, left:right].any(axis=1))
+    top, bottom = int(rows[0]), int(rows[-1]) + 1
+    return Box(left * together, top, (right - left) * together, bottom - top)
 
 
 def _sealed(header: _Header, jpeg: bytes, packed: bytes) -> bytes:

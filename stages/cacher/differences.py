@@ -11,7 +11,8 @@ what is not zero, zstd 1 (AMD EPYC, one thread, CPU time of packing and unpackin
     minus the pixel to the left        130,295         1.74      2.78
     minus the row above                121,904         1.21      0.60
     minus row above and green          110,154         1.27      0.69
-    the same, alpha apart              105,198         1.14      0.70   <- this
+    the same, alpha apart              105,198         1.14      0.70
+    the same, matches of 7 bytes up    104,622         0.93      0.70   <- this
     the same, every channel apart      111,890         1.37      0.72
 """
 
@@ -35,14 +36,17 @@ class RowDifferences:
         """
         height, width = picture.shape[:2]
         stored, pixels, planes = self._laid_out(height, width)
-        pixels[0] = picture[0]
-        np.subtract(picture[1:], picture[:-1], out=pixels[1:])
-        blue, green, red, alpha = cv2.split(pixels, planes)
+        colour, stored_alpha = _parts(stored, height, width)
+        cv2.split(picture, planes)
+        blue, green, red, alpha = planes
         np.subtract(blue, green, out=blue)
         np.subtract(red, green, out=red)
-        colour, stored_alpha = _parts(stored, height, width)
-        cv2.merge((blue, green, red), dst=colour)
-        np.copyto(stored_alpha, alpha)
+        # Plane by plane: what lies together in memory is subtracted three times as fast.
+        differences = pixels.reshape(4, height, width)
+        for plane, difference in zip((blue, green, red), differences, strict=False):
+            _downwards(plane, difference)
+        _downwards(alpha, stored_alpha)
+        cv2.merge(list(differences[:3]), dst=colour)
         return stored
 
     def room_for(self, height: int, width: int) -> Image:
@@ -57,7 +61,8 @@ class RowDifferences:
         height, width = out.shape[:2]
         stored, pixels, planes = self._laid_out(height, width)
         colour, alpha = _parts(stored, height, width)
-        blue, green, red = cv2.split(colour, planes[:3])
+        blue, green, red, _ = planes
+        cv2.split(colour, planes[:3])
         np.add(blue, green, out=blue)
         np.add(red, green, out=red)
         cv2.merge((blue, green, red, alpha), dst=pixels)
@@ -74,6 +79,12 @@ class RowDifferences:
             self._room = np.empty(12 * size, np.uint8)
         stored, pixels, planes = (self._room[4 * size * i : 4 * size * (i + 1)] for i in range(3))
         return stored, pixels.reshape(height, width, 4), list(planes.reshape(4, height, width))
+
+
+def _downwards(plane: Image, out: Image) -> None:
+    """Write each row minus the one above; the first as it is."""
+    out[0] = plane[0]
+    np.subtract(plane[1:], plane[:-1], out=out[1:])
 
 
 def _parts(stored: Image, height: int, width: int) -> tuple[Image, Image]:

@@ -5,6 +5,7 @@ so a picture never depends on which of the poses sharing it came first, and a hi
 would have shown.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Final, Protocol
 
@@ -16,8 +17,8 @@ from stages.pose import HIGH, INDEX, LOW, PARAMETERS, SIZE
 Pose = NDArray[np.float32]
 Values = NDArray[np.float64]
 
-DEFAULT_LEVELS = 50
 _MOST_LEVELS = 10_000
+_LOW, _HIGH = LOW.astype(np.float64), HIGH.astype(np.float64)
 
 
 class Quantiser(Protocol):
@@ -46,7 +47,11 @@ class GridQuantiser:
             raise ValueError(f"levels is {levels}, allowed are whole numbers, 1 to {_MOST_LEVELS}")
 
     def quantise(self, pose: Pose, out: Pose | None = None) -> Pose:
-        return _rounded(_bounded(pose), self._levels, out)
+        values = _bounded(pose)
+        values *= self._levels
+        np.rint(values, out=values)
+        values /= self._levels
+        return _laid_into(out, values)
 
 
 class SimplifyQuantiser:
@@ -64,6 +69,7 @@ class SimplifyQuantiser:
         self._level = level
         self._brows = brows
         self._levels = _simplify_levels(level)
+        self._divisors = np.maximum(self._levels, 1.0)
 
     def quantise(self, pose: Pose, out: Pose | None = None) -> Pose:
         values = _bounded(pose)
@@ -71,7 +77,10 @@ class SimplifyQuantiser:
             self._merge(values)
         if not self._brows:
             values[_BROWS] = 0.0
-        return _rounded(values, self._levels, out)
+        rounded = np.rint(values * self._levels)
+        rounded /= self._divisors
+        np.copyto(rounded, values, where=self._levels == 0)
+        return _laid_into(out, rounded)
 
     def _merge(self, values: Values) -> None:
         if self._level >= 4:
@@ -149,18 +158,17 @@ def _bounded(pose: Pose) -> Values:
     """A fresh copy of a pose within its ranges."""
     if pose.shape != (SIZE,):
         raise ValueError(f"a pose is ({SIZE},), not {pose.shape}")
-    if np.isnan(pose).any():
+    values = np.maximum(pose, _LOW, dtype=np.float64)
+    np.minimum(values, _HIGH, out=values)
+    if math.isnan(values @ values):  # both bounds pass it on
         raise ValueError("a pose holds NaN")
-    return np.asarray(np.minimum(np.maximum(pose, LOW), HIGH), np.float64)
+    return values
 
 
-def _rounded(values: Values, levels: Values, out: Pose | None) -> Pose:
-    """`values` as multiples of 1 / `levels`; halves to even, -0 as 0."""
-    rounded = np.rint(values * levels)
-    rounded /= np.where(levels, levels, 1.0)
-    np.copyto(rounded, values, where=levels == 0)
-    rounded += 0.0
+def _laid_into(out: Pose | None, values: Values) -> Pose:
+    """`values` as float32, -0 as 0, in `out` if there is one."""
+    values += 0.0
     if out is None:
-        return rounded.astype(np.float32)
-    out[:] = rounded
+        return values.astype(np.float32)
+    out[:] = values
     return out

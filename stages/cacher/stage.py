@@ -83,8 +83,20 @@ class Cacher(Stage):
 
     def step(self, timeout_s: float) -> None:
         """Answer a pose, else encode a frame, else wait for either."""
+        if self._work():
+            return
         awaited = [*self._poses.awaited(), self._made]
         seen = [reader.head for reader in awaited]
+        if self._work():  # what came before we looked would not wake us
+            return
+        bells = [reader.bell for reader in awaited]
+        waiting_ns = int(timeout_s * 1e9)
+        if self._held is not None:
+            waiting_ns = min(waiting_ns, max(0, self._asked_ns + _PATIENCE_NS - now_ns()))
+        wait_any(bells, seen, waiting_ns)
+
+    def _work(self) -> bool:
+        """Do one thing, the most urgent; False if there is nothing to do."""
         pose = self._poses.newest()
         if pose is not None:
             self._answer(pose)
@@ -93,11 +105,8 @@ class Cacher(Stage):
         elif (made := self._made.next()) is not None:
             self._remember(made)
         else:
-            bells = [reader.bell for reader in awaited]
-            waiting_ns = int(timeout_s * 1e9)
-            if self._held is not None:
-                waiting_ns = min(waiting_ns, max(0, self._asked_ns + _PATIENCE_NS - now_ns()))
-            wait_any(bells, seen, waiting_ns)
+            return False
+        return True
 
     def _answer(self, frame: Frame) -> None:
         """Show the picture of a known pose, or ask the avatar for it."""
