@@ -16,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import report
-from benchmarks.student import Student
 from stages.avatar import picture
+from stages.avatar.character import load_character
 from stages.avatar.warp import WarpPoser
 from stages.cacher.perception import CHANGE
 from stages.ingest.idle import IdleMotion
 from stages.ingest.trace import load_trace
+from stages.networks.student_evaluation import Evaluation
 from stages.pose import HIGH, INDEX, PARAMETERS, neutral
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
@@ -77,6 +78,14 @@ def builtin(name: str) -> Render:
     return render
 
 
+def trained() -> Render:
+    """The public trained character, computed in NumPy."""
+    character = load_character(SHARED / "tha4_student" / "lambda_00")
+    states = character.states
+    student = Evaluation(states["face_morpher"], states["body_morpher"], character.picture)
+    return student.render
+
+
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -87,7 +96,7 @@ def main() -> None:
         "builtin": np.mean([changes(builtin(name)) for name in ("ito", "koma")], axis=(0, 1)),
     }
     if not arguments.no_student:
-        found["student"] = changes(Student(SHARED / "tha4_student" / "lambda_00").render).mean(0)
+        found["student"] = changes(trained()).mean(0)
     rows = [
         {
             "parameter": parameter.name,

@@ -122,6 +122,7 @@ def _backend(options: CoreOptions) -> Kind:
 def cacher_options(options: CoreOptions) -> CacherOptions:
     """Return the cacher's options for a core's. Raises `CoreError`."""
     return CacherOptions(
+        quantiser="uniform",
         levels=_LEVELS,
         quality=options.cacher_quality,
         ram_gb=float(options.cacher_ram_size),

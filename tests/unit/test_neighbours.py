@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from stages.cacher import neighbours
-from stages.cacher.gaps import Gap, gaps
 from stages.cacher.key import key_of, read_key
 from stages.cacher.neighbours import Neighbours
 from stages.cacher.perception import CHANGE, levels_for
 from stages.cacher.quantiser import GridQuantiser
+from stages.gaps import Gap, gaps
 from stages.pose import HIGH, LOW, SIZE
 
 
