@@ -21,7 +21,7 @@ the older frame gives 29.6 dB, blending 32.8.
 Both directions together gain 0.3 dB at most, for twice the flow.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 import cv2
@@ -83,6 +83,16 @@ class FlowInterpolator:
 
         All frames are BGRA uint8 of the interpolator's size, C-contiguous. Equal frames are copied.
         """
+        for _ in self.each(previous, current, phases, outs):
+            pass
+
+    def each(
+        self, previous: Image, current: Image, phases: Sequence[float], outs: Sequence[Image]
+    ) -> Iterator[None]:
+        """As `between`, but stop after each frame that is written, so that it can be shown.
+
+        Nothing else may be asked of the interpolator until it is at its end.
+        """
         for frame in (previous, current, *outs):
             self._check(frame)
         if not all(0.0 < phase < 1.0 for phase in phases):
@@ -90,6 +100,7 @@ class FlowInterpolator:
         if equal(previous, current):
             for out in outs:
                 np.copyto(out, current)
+                yield
             return
         self._recall(previous, current)
         box = self._box()
@@ -100,6 +111,7 @@ class FlowInterpolator:
         )
         for phase, out in zip(phases, outs, strict=True):
             self._write(np.asarray(flow, np.float32), phase, box, out)
+            yield
 
     def _check(self, frame: Image) -> None:
         if frame.shape != self._shape or frame.dtype != np.uint8 or not frame.flags.c_contiguous:

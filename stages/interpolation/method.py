@@ -3,8 +3,8 @@
 import logging
 import statistics
 from collections import deque
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
+from itertools import pairwise, repeat
 from pathlib import Path
 from typing import Final
 
@@ -104,15 +104,19 @@ class Method:
         """Work out now what the next `between` needs to know about `frame`."""
         (self._rife if self.kind == "rife" and self._rife else self._flow).prepare(frame)
 
-    def between(self, previous: Image, current: Image, outs: Sequence[Image]) -> None:
-        """Write as many frames as there are `outs` at even steps between two."""
+    def between(self, previous: Image, current: Image, outs: Sequence[Image]) -> Iterator[None]:
+        """Write as many frames as there are `outs` at even steps between two.
+
+        Stops after each that is written; flow makes one after the other, the network all at once.
+        """
         parts = len(outs) + 1
         phases = [part / parts for part in range(1, parts)]
         rife = self._rife
         if self.kind == "rife" and rife is not None and parts in rife.scales:
             rife.between(previous, current, phases, outs)
+            yield from repeat(None, len(outs))
         else:
-            self._flow.between(previous, current, phases, outs)
+            yield from self._flow.each(previous, current, phases, outs)
 
     def _budget_ns(self, period_ns: int) -> float:
         """Return how long the frames between two may take where frames come every `period_ns`.

@@ -1,5 +1,7 @@
 """Interpolation: frames in between two frames, evenly spaced in time."""
 
+from collections.abc import Iterator
+from itertools import repeat
 from typing import ClassVar
 
 import cv2
@@ -57,15 +59,15 @@ class Interpolation(Stage):
             # The frame that was marked so may be one that we passed over.
             stamp = stamp._replace(flags=stamp.flags | Flag.DISCONTINUITY)
         shown = self._copy(frame, stamp)
-        made_slots = self._make_between(shown, stamp, cached)
-        made = now_ns()
-        self._pacer.made(made - given_ns)
-        self.meter.work.add(made - start)
-        self._publish([*made_slots, shown], stamp, given_ns)
+        slots = self._loan_between(stamp, shown)
+        try:
+            self._show(slots, shown, stamp, cached, (given_ns, start))
+        except BaseException:
+            for slot in (*slots, shown):
+                self._ring.abandon(slot)  # what was published is no longer on loan
+            raise
         self._before = stamp, shown.array
-        if made_slots:
-            self._method.watch(made - start, self._pacer.period_ns)
-        elif self.options.scale > 1:
+        if not slots and self.options.scale > 1:
             self._method.prepare(shown.array)  # the next one does not have to
         self.meter.counters["by_rife"] = int(self._method.kind == "rife")
 
@@ -77,14 +79,37 @@ class Interpolation(Stage):
         before, _ = self._before
         return known.find(self._frames.readers, before, stamp, self.options.scale)
 
-    def _publish(self, slots: list[Slot], stamp: Stamp, given_ns: int) -> None:
-        for part, slot in enumerate(slots):
-            if self.options.pacing == "even" and len(slots) > 1:
-                due = self._pacer.due_ns(part, len(slots))
+    def _show(
+        self,
+        slots: list[Slot],
+        shown: Slot,
+        stamp: Stamp,
+        cached: dict[int, Frame],
+        times: tuple[int, int],
+    ) -> None:
+        """Publish each slot as soon as it is filled and due, the read frame last.
+
+        `times` are when the frame was given to us, and when work on it began.
+        """
+        given_ns, start = times
+        worked, count = 0, len(slots) + 1
+        ready = self._fill(slots, shown, cached)
+        for part, slot in enumerate((*slots, shown)):
+            next(ready, None)
+            made = now_ns()
+            worked += made - start
+            if part == 0:
+                self._pacer.made(made - given_ns)
+                if slots:
+                    self._method.watch(made - start, self._pacer.period_ns)
+            if self.options.pacing == "even" and count > 1:
+                due = self._pacer.due_ns(part, count)
                 sleep_until(due)
                 self.meter.lateness.add(max(0, now_ns() - due))
+            start = now_ns()
             self._ring.publish(slot)
             self.meter.published(stamp.captured_ns, given_ns)
+        self.meter.work.add(worked)
 
     def _copy(self, frame: Frame, stamp: Stamp) -> Slot:
         """Lay the read frame into our ring: the one copy of it."""
@@ -97,43 +122,54 @@ class Interpolation(Stage):
             raise
         return slot
 
-    def _make_between(self, shown: Slot, stamp: Stamp, cached: dict[int, Frame]) -> list[Slot]:
-        """Make the frames between the last one given and this one; none across a cut or pause."""
+    def _loan_between(self, stamp: Stamp, shown: Slot) -> list[Slot]:
+        """Lend slots for the frames between the last one and this; none across a cut or pause."""
         scale = self.options.scale
         if self._before is None or scale == 1:
             return []
         before, picture = self._before
         if _is_cut(before, stamp, self.options.pause_s):
             return []
-        still = equal(picture, shown.array)
-        mark = int(Flag.REPEATED) if still else 0
+        repeated = int(Flag.REPEATED) if equal(picture, shown.array) else 0
         slots: list[Slot] = []
         try:
             for part in range(1, scale):
                 way = between(before, stamp, part, scale)
-                slots.append(self._ring.loan(way._replace(flags=way.flags | mark)))
-            if still:
-                for slot in slots:
-                    np.copyto(slot.array, picture)
-                self.meter.count("repeated", len(slots))
-            else:
-                self._fill([picture, *(slot.array for slot in slots), shown.array], cached)
+                slots.append(self._ring.loan(way._replace(flags=way.flags | repeated)))
         except BaseException:
             for slot in (*slots, shown):
                 self._ring.abandon(slot)
             raise
         return slots
 
-    def _fill(self, way: list[NDArray[np.uint8]], cached: dict[int, Frame]) -> None:
-        """Fill all but the first and the last, between neighbours where some are cached."""
-        there = [True, *[False] * (len(way) - 2), True]
+    def _fill(self, slots: list[Slot], shown: Slot, cached: dict[int, Frame]) -> Iterator[None]:
+        """Fill the slots in order, stopping after each: between neighbours where some are cached.
+
+        Of a still picture nothing is made.
+        """
+        if not slots:
+            return
+        assert self._before is not None
+        way = [self._before[1], *(slot.array for slot in slots), shown.array]
+        if equal(way[0], way[-1]):
+            for slot in slots:
+                np.copyto(slot.array, shown.array)
+                self.meter.count("repeated")
+                yield
+            return
+        there = [True, *[False] * len(slots), True]
         for part, frame in cached.items():
             np.copyto(way[part], frame.array)
             there[part] = frame.valid
         self.meter.count("from_cache", sum(there) - 2)
+        place = 1
         for first, last in gaps(there):
-            self._method.between(way[first - 1], way[last + 1], way[first : last + 1])
-            self.meter.count("interpolated", last + 1 - first)
+            yield from repeat(None, first - place)  # those before it are there
+            for _ in self._method.between(way[first - 1], way[last + 1], way[first : last + 1]):
+                self.meter.count("interpolated")
+                yield
+            place = last + 1
+        yield from repeat(None, len(slots) + 1 - place)
 
     def set_options(self, options: InterpolationOptions) -> None:
         """Take over scale, pacing, and a method that is loaded, with the next frame."""
