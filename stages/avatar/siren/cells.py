@@ -1,4 +1,4 @@
-"""Which pixels are computed: a frame's cells of 8 x 8 pixels, and boxes of pixels at each level.
+"""Which pixels are computed: a frame's cells of 4 x 4 pixels, and boxes of pixels at each level.
 
 A pixel of one level is a mix of pixels of the level below that lie at most one beyond its own
 place, so what is needed grows by a pixel from level to level.
@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Cells = NDArray[np.bool_]  # (64, 64): which cells of the frame
+Cells = NDArray[np.bool_]  # (128, 128): which cells of the frame
 Pixels = NDArray[np.bool_]  # (size, size): which pixels of a level
 
-CELL = 8
-ROW = 64  # cells in a row of a frame
+CELL = 4
+ROW = 128  # cells in a row of a frame
 # Shorter gaps between two boxes are computed too: that costs less than another box.
 _GAP = 8
 
@@ -28,6 +28,14 @@ class Box(NamedTuple):
     bottom: int
     left: int
     right: int
+
+
+class Rows(NamedTuple):
+    """How many rows a box has at each level: even numbers, of whole cells at the highest."""
+
+    low: int
+    middle: int
+    high: int
 
 
 class Needs(NamedTuple):
@@ -45,10 +53,11 @@ class Needs(NamedTuple):
         """Return both together."""
         return Needs(*(mine | theirs for mine, theirs in zip(self, others, strict=True)))
 
-    def boxes(self) -> tuple[list[Box], list[Box], list[Box]]:
+    def boxes(self, rows: Rows) -> tuple[list[Box], list[Box], list[Box]]:
         """Cover what is needed at each level by boxes."""
-        high = [Box(*(side * CELL for side in box)) for box in _boxes(self.high, 1, 1)]
-        return _boxes(self.low, 4, _GAP), _boxes(self.middle, 8, _GAP), high
+        cells = _boxes(self.high, rows.high // CELL, 1)
+        high = [Box(*(side * CELL for side in box)) for box in cells]
+        return _boxes(self.low, rows.low, _GAP), _boxes(self.middle, rows.middle, _GAP), high
 
 
 def everywhere() -> Cells:
@@ -62,6 +71,15 @@ def grown(cells: Pixels, by: int = 1) -> Pixels:
     return found
 
 
+def apart(cells: Cells) -> Cells:
+    """Return those that no chain of neighbours joins to the largest group."""
+    _, groups, facts, _ = cv2.connectedComponentsWithStats(cells.view(np.uint8), connectivity=8)
+    areas = facts[1:, cv2.CC_STAT_AREA]
+    if len(areas) < 2:
+        return np.zeros_like(cells)
+    return np.asarray(cells & (groups != 1 + int(areas.argmax())), np.bool_)
+
+
 def needs(cells: Cells) -> Needs:
     """Return what the cells are made of."""
     pixels = cv2.resize(cells.view(np.uint8), (256, 256), interpolation=cv2.INTER_NEAREST)
@@ -73,7 +91,7 @@ def needs(cells: Cells) -> Needs:
 def _boxes(pixels: Pixels, rows: int, gap: int) -> list[Box]:
     """Cover pixels by boxes of `rows` rows; gaps of fewer than `gap` columns are covered too."""
     wanted: Pixels = np.logical_or.reduce(pixels.reshape(-1, rows, len(pixels)), axis=1)
-    if rows > 1:  # in even columns
+    if gap > 1:  # in even columns
         wanted = np.repeat(wanted[:, ::2] | wanted[:, 1::2], 2, axis=1)
     edges = np.zeros((len(wanted), len(pixels) + 1), np.bool_)
     edges[:, 1:-1] = wanted[:, 1:] != wanted[:, :-1]

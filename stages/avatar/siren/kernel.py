@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 
-from stages.avatar.siren.cells import Box, Cells
+from stages.avatar.siren.cells import Box, Cells, Rows
 from stages.avatar.siren.passes import Frame, Pass
 from stages.networks.student import Array
 
@@ -13,6 +13,7 @@ class Kernel(ABC):
     Workers with different numbers may call at once, for different boxes.
     """
 
+    rows: Rows  # of boxes, as it likes them best
     name: str  # for log and notes
     precision: str  # of its least precise layers
 

@@ -8,7 +8,8 @@ memory. The layers do not care for the order of pixels.
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.avatar.siren.cells import CELL, Box, Cells
+from stages.avatar.siren.cells import CELL, Box, Cells, Rows
+from stages.avatar.siren.display import DISPLAY, STEPS
 from stages.avatar.siren.kernel import Kernel
 from stages.avatar.siren.passes import SIZE, Frame, Pass
 from stages.avatar.siren.products import best_product
@@ -16,13 +17,13 @@ from stages.networks.student import COLOUR, SHARE, Array
 
 _HALF = np.float32(SIZE / 2)
 # A box of the largest level: eight rows of 512 pixels with 90 channels. No other box has more.
-_MOST_VALUES = CELL * SIZE * 90
-_STEPS = 65535  # of the table from linear light to display levels
+_MOST_VALUES = 8 * SIZE * 90
 
 
 class NumpyKernel(Kernel):
     """For any machine; releases the interpreter while it computes."""
 
+    rows = Rows(4, 8, 8)  # fewer, and calls would outweigh work
     name = "NumPy"
     precision = "fp32"
 
@@ -140,12 +141,12 @@ class _Worker:
     def levels(self, blended: Array, out: Frame) -> None:
         """Write -1..1, linear, RGBA as display levels, BGRA; colour is not divided by alpha."""
         blended += 1
-        blended *= _STEPS / 2
-        np.clip(blended, 0, _STEPS, out=blended)
+        blended *= STEPS / 2
+        np.clip(blended, 0, STEPS, out=blended)
         blended[..., :3] += 0.5
         steps = blended[..., :3].astype(np.uint16)
-        out[..., 2::-1] = _DISPLAY[steps]
-        out[..., 3] = np.rint(blended[..., 3] * (255 / _STEPS))
+        out[..., 2::-1] = DISPLAY[steps]
+        out[..., 3] = np.rint(blended[..., 3] * (255 / STEPS))
 
 
 def _neighbours(places: Array) -> tuple[NDArray[np.int32], NDArray[np.int32], Array]:
@@ -153,14 +154,3 @@ def _neighbours(places: Array) -> tuple[NDArray[np.int32], NDArray[np.int32], Ar
     np.clip(places, 0, SIZE - 1, out=places)
     before = places.astype(np.int32)
     return before, np.minimum(before + 1, SIZE - 1), places - before
-
-
-def _display_table() -> NDArray[np.uint8]:
-    linear = np.arange(_STEPS + 1) / _STEPS
-    curve = 1.055 * np.maximum(linear, 1e-9) ** (1 / 2.4) - 0.055
-    unit = np.where(linear <= 0.003130804953560372, 12.92 * linear, curve)
-    levels: NDArray[np.uint8] = np.rint(unit * 255).astype(np.uint8)
-    return levels
-
-
-_DISPLAY = _display_table()
