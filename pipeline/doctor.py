@@ -22,12 +22,13 @@ from rich.text import Text
 
 from pipeline import topology
 from shm.compiled import LIVE
+from stages.avatar.siren.native_kernel import KERNEL
 from stages.networks import library
 
 State = Literal["ok", "warn", "missing"]
 
 NEWEST_TESTED_PYTHON = (3, 14)
-HELPERS = (LIVE,)
+HELPERS = (LIVE, KERNEL)
 _MARKS = {"ok": ("ok", "green"), "warn": ("look", "yellow"), "missing": ("missing", "red")}
 _GIB = 2**30
 _SHM = Path("/dev/shm")

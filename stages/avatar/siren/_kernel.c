@@ -15,6 +15,7 @@
 #include <string.h>
 
 enum {
+    VERSION = 1,    /* the same as in native_kernel.py; counted up when functions change */
     TILE = 64,      /* pixels that pass through all layers together; whole blocks of any width */
     GROUP = 3,      /* vectors of outputs a block computes at once, at most */
     WIDEST = 384,   /* channels of a layer, with those that fill up its last vector */
@@ -481,7 +482,8 @@ static struct PyModuleDef module = {
 PyMODINIT_FUNC PyInit__kernel(void)
 {
     PyObject *made = PyModule_Create(&module);
-    if (made && PyModule_AddIntConstant(made, "SCRATCH", SCRATCH + 16) < 0)
+    if (made && (PyModule_AddIntConstant(made, "VERSION", VERSION) < 0
+            || PyModule_AddIntConstant(made, "SCRATCH", SCRATCH + 16) < 0))
         Py_CLEAR(made);
     return made;
 }
