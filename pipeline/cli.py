@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pipeline import client, topology
+from pipeline import cache_commands, client, topology
 from pipeline.models import commands as models_commands
 from pipeline.places import ConfigError
 from pipeline.video import command as video_command
@@ -128,6 +128,7 @@ def _parser() -> argparse.ArgumentParser:
     command("doctor", _doctor, "what this machine has, and the mend for what is missing")
     models_commands.add(commands)
     video_command.add(commands)
+    cache_commands.add(commands)
     return parser
 
 

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -39,8 +40,17 @@ def contact_sheet(session: str, out: Path, seconds: float, count: int) -> None:
             time.sleep(max(0.0, left))
             frame, sequence = _copy_of_newest(ring)
             tiles.append(_tile(frame, f"{time.monotonic() - start:.2f} s  #{sequence}"))
-    columns = math.ceil(math.sqrt(count))
-    tiles += [np.full_like(tiles[0], 255)] * (-count % columns)
+    _write_tiles(out, tiles)
+
+
+def write_pictures(out: Path, pictures: Sequence[tuple[NDArray[np.uint8], str]]) -> None:
+    """Write one or more frames to `out` as a contact sheet, each with its line of text."""
+    _write_tiles(out, [_tile(frame, text) for frame, text in pictures])
+
+
+def _write_tiles(out: Path, tiles: list[NDArray[np.uint8]]) -> None:
+    columns = math.ceil(math.sqrt(len(tiles)))
+    tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % columns)
     rows = [np.hstack(tiles[i : i + columns]) for i in range(0, len(tiles), columns)]
     _write(out, np.vstack(rows))
 

@@ -138,14 +138,19 @@ def _database(options: CoreOptions) -> str:
         if not path.parent.is_dir():
             raise CoreError(f"cacher_db_path is in a folder that is not there: {path.parent}")
         return str(path)
-    folder = _user_caches() / "ayatsuri"
+    path = usual_database()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise CoreError(
-            f"no folder for the database at {folder} ({error.strerror}): set cacher_db_path"
+            f"no folder for the database at {path.parent} ({error.strerror}): set cacher_db_path"
         ) from error
-    return str(folder / "frames.db")
+    return str(path)
+
+
+def usual_database() -> Path:
+    """Return where pictures are kept when nobody says where."""
+    return _user_caches() / "ayatsuri" / "frames.db"
 
 
 def _user_caches() -> Path:
@@ -159,18 +164,18 @@ def _user_caches() -> Path:
 
 def session_config(options: CoreOptions, avatar: AvatarOptions) -> str:
     """Return the config of a core's session as TOML."""
-    stages = [_table("caller", "caller", {})]
+    stages = [stage_table("caller", "caller", {})]
     if options.use_cacher:
-        stages.append(_table("cacher", "cacher", _changed(cacher_options(options))))
-    stages.append(_table("avatar", "avatar", _changed(avatar)))
+        stages.append(stage_table("cacher", "cacher", given(cacher_options(options))))
+    stages.append(stage_table("avatar", "avatar", given(avatar)))
     if options.use_interpolation:
-        interpolation = _changed(interpolation_options(options))
-        stages.append(_table("interpolation", "interpolation", interpolation))
+        interpolation = given(interpolation_options(options))
+        stages.append(stage_table("interpolation", "interpolation", interpolation))
     return "\n".join(stages)
 
 
-def _changed(options: msgspec.Struct) -> dict[str, object]:
-    """Return the options that are not at their defaults."""
+def given(options: msgspec.Struct) -> dict[str, object]:
+    """Return what a config has to say of some options: those that are not at their defaults."""
     defaults = type(options)()
     return {
         name: getattr(options, name)
@@ -179,7 +184,8 @@ def _changed(options: msgspec.Struct) -> dict[str, object]:
     }
 
 
-def _table(name: str, kind: str, options: Mapping[str, object]) -> str:
+def stage_table(name: str, kind: str, options: Mapping[str, object]) -> str:
+    """Return one stage of a config as TOML."""
     lines = ["[[stages]]", f'name = "{name}"', f'kind = "{kind}"', "[stages.options]"]
     # Strings, numbers and booleans of JSON are those of TOML.
     lines += [f"{key} = {json.dumps(value)}" for key, value in options.items()]

@@ -44,8 +44,11 @@ class SessionCore:
     itself.
     """
 
-    def __init__(self, options: CoreOptions, config: str) -> None:
-        """Start the session described by the TOML text `config`. Raises `CoreError`."""
+    def __init__(self, options: CoreOptions, config: str, has_image: bool = False) -> None:
+        """Start the session described by the TOML text `config`. Raises `CoreError`.
+
+        `has_image`: its avatar's options name the character, which need not be set.
+        """
         self._images = options.images
         self._name = f"c{secrets.token_hex(4)}"
         self._folder = tempfile.TemporaryDirectory(prefix="ayatsuri-core-")
@@ -54,7 +57,7 @@ class SessionCore:
         self._log = Path(self._folder.name) / "log"
         self._process = _launch(path, self._name, self._log)
         self._finalizer = weakref.finalize(self, _end, self._process, self._folder)
-        self._has_image = False
+        self._has_image = has_image
         self._sequence = 0
         try:
             self._open_rings()
@@ -123,6 +126,11 @@ class SessionCore:
                 yield self._collect(asked.popleft())
         while asked:
             yield self._collect(asked.popleft())
+
+    @property
+    def look(self) -> int:
+        """The number of all that shapes the pixels besides the pose."""
+        return self._drawn.look
 
     def _check_open(self) -> None:
         if not self._finalizer.alive:

@@ -205,6 +205,16 @@ class Codec:
         return self._room[:size].reshape(box.height, box.width, 4)
 
 
+def frame_size_in(blob: bytes) -> tuple[int, int]:
+    """Return height and width of the frame in a blob that is whole. Raises `BlobRejected`."""
+    if len(blob) < HEADER_BYTES:
+        raise BlobRejected(f"a blob of {len(blob)} bytes is shorter than its header")
+    header = _Header(*_HEADER.unpack_from(blob))
+    size = (header.frame_height, header.frame_width)
+    _opened(blob, size)
+    return size
+
+
 def _frame_size(frame: Image) -> tuple[int, int]:
     if frame.ndim != 3 or frame.shape[2] != 4 or frame.dtype != np.uint8:
         raise ValueError(f"a frame is (height, width, 4) uint8, not {frame.shape} {frame.dtype}")

@@ -149,6 +149,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     if run("PRAGMA application_id").fetchone() != (APPLICATION_ID,):
         _make(connection)
     _check_layout(connection, path)
+    run("PRAGMA journal_mode = WAL")  # which a copy of a database does not have
     run("PRAGMA synchronous = NORMAL")
     run(f"PRAGMA wal_autocheckpoint = {JOURNAL_BYTES // PAGE_BYTES}")
     run(f"PRAGMA journal_size_limit = {JOURNAL_BYTES}")
