@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from benchmarks import report
 from benchmarks.perception import SHARED, Render, builtin, over_grey, rms
 from stages.cacher.key import key_of, read_key
-from stages.cacher.neighbours import Neighbours
+from stages.cacher.neighbours import SMALL, Neighbours
 from stages.cacher.perception import levels_for
 from stages.cacher.quantiser import GridQuantiser, SimplifyQuantiser
 from stages.ingest.idle import PERIOD_S, IdleMotion
@@ -109,7 +109,7 @@ def play(way: Way, poses: Iterable[Pose]) -> Played:
         key = key_of(way.rule.quantise(pose).tobytes(), 1, 85)
         hit = key in stored
         if not hit and way.within:
-            found = near.nearest(pose, way.within)
+            found = near.nearest(pose, way.within, SMALL)
             if found is not None and (way.repeats or found != before):
                 key, hit = found, True
         if not hit:

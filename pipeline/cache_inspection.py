@@ -12,7 +12,7 @@ from stages.cacher.archive import Archive, Entry
 from stages.cacher.build import make_quantiser
 from stages.cacher.codec import BlobRejected, Codec, frame_size_in
 from stages.cacher.key import Maker, key_of
-from stages.cacher.neighbours import Neighbours
+from stages.cacher.neighbours import SMALL, Neighbours
 from stages.cacher.options import CacherOptions
 from stages.ingest.trace import load_trace
 from stages.pose import PARAMETERS
@@ -62,7 +62,7 @@ def hits(archive: Archive, shelf: Shelf, trace: Path, options: CacherOptions) ->
     before = b""
     for pose in poses:
         key = key_of(quantiser.quantise(pose).tobytes(), shelf.look, shelf.quality, shelf.maker)
-        found = key if key in stored else near.nearest(pose, options.snap_within)
+        found = key if key in stored else near.nearest(pose, options.snap_within, SMALL)
         exact += key in stored
         is_near = key not in stored and found is not None and found != before
         neighbours += is_near

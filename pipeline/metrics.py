@@ -64,7 +64,7 @@ def session_status(
     output = next(row for row in rows if row["name"] == topology.output_stage)
     counts = {
         name: sum(row["counters"].get(name, 0) for row in rows if row["kind"] == "cacher")
-        for name in ("hits", "misses", "stale", "entries", "bytes", "evictions")
+        for name in ("hits", "misses", "snapped", "stale", "entries", "bytes", "evictions")
     }
     looked_up = counts["hits"] + counts["misses"]
     states = {row["state"] for row in rows if not (row["optional"] and row["state"] == "failed")}

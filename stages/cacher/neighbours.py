@@ -11,6 +11,9 @@ from stages.cacher.perception import CHANGE
 from stages.pose import SIZE
 
 REMEMBERED: Final = 8192
+# By how much each parameter of a picture that stands for another pose may be off. Finer costs hits
+# (0.05: 0.86 instead of 0.89 of a second take), coarser gains none.
+SMALL: Final = 0.1
 # What moves most of the picture: a pose that is far off in these alone need not be looked at
 # further, and that is nearly all of them.
 _FIRST: Final = np.argsort(-CHANGE)[:6]
@@ -64,13 +67,21 @@ class Neighbours:
         if place is not None:
             self._first[:, place] = np.inf
 
-    def nearest(self, pose: NDArray[np.float32], within: float) -> bytes | None:
-        """Return the key of the picture nearest to `pose`, (45,); None if none is `within`."""
+    def nearest(
+        self, pose: NDArray[np.float32], within: float, each: float = np.inf
+    ) -> bytes | None:
+        """Return the key of the picture nearest to `pose`, (45,); None if none is `within`.
+
+        No parameter of it may be off by more than `each`: a smile is a small part of a frame, and
+        yet it must not get lost.
+        """
         count, scaled, bound = len(self._keys), pose * CHANGE, within * within
         first = np.square(self._first[:, :count] - scaled[_FIRST, None]).sum(axis=0)
         near = np.flatnonzero(first <= bound)
         if not near.size:
             return None
-        squares = np.square(self._poses[near] - scaled).sum(axis=1)
+        off = np.abs(self._poses[near] - scaled)
+        squares = np.square(off).sum(axis=1)
+        squares[(off > each * CHANGE).any(axis=1)] = np.inf
         best = int(squares.argmin())
         return self._keys[int(near[best])] if squares[best] <= bound else None

@@ -49,7 +49,8 @@ class CacherOptions(Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tru
 
     snap_within: Annotated[float, Meta(ge=0.0, le=20.0)] = 1.5
     """A pose whose own picture is not stored is answered with the nearest stored one if that
-    differs by no more than this (as `error`, estimated) and is not the one just shown. 0: never."""
+    differs by no more than this (as `error`, estimated), no parameter by more than 0.1, and it is
+    not the one just shown. 0: never."""
 
     stale_within: Annotated[float, Meta(ge=0.0, le=20.0)] = 0.0
     """While the avatar draws, show the nearest stored picture at once if it differs by no more than

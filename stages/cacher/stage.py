@@ -19,7 +19,7 @@ from stages.cacher.build import make_quantiser, open_store
 from stages.cacher.codec import BlobRejected, Codec
 from stages.cacher.database_file import DatabaseRejected
 from stages.cacher.key import belongs, key_of, read_key
-from stages.cacher.neighbours import REMEMBERED, Neighbours
+from stages.cacher.neighbours import REMEMBERED, SMALL, Neighbours
 from stages.cacher.options import CacherOptions
 from stages.complaints import Complaints
 from stages.meter import Span
@@ -124,7 +124,7 @@ class Cacher(Stage):
         blob = self._store.get(key) if look else None
         if blob is not None:
             self._give(hit._replace(blob=blob))
-        elif (near := self._near(hit, exact, self.options.snap_within)) is not None:
+        elif (near := self._near(hit, exact, self.options.snap_within, SMALL)) is not None:
             self.meter.count("snapped")
             self._give(near)
         else:
@@ -134,14 +134,16 @@ class Cacher(Stage):
                 self._give(stale._replace(is_stale=True))
             self._last = key
 
-    def _near(self, hit: Hit, pose: NDArray[np.float32], within: float) -> Hit | None:
+    def _near(
+        self, hit: Hit, pose: NDArray[np.float32], within: float, each: float = np.inf
+    ) -> Hit | None:
         """Return a hit that shows the nearest picture, and says in its stamp which pose that is.
 
         The picture just shown is none: it would hold the motion up for as long as it is near.
         """
         if not within or not self._look:
             return None
-        key = self._neighbours.nearest(pose, within)
+        key = self._neighbours.nearest(pose, within, each)
         if key is None or key == self._last:
             return None
         blob = self._store.get(key)

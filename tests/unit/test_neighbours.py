@@ -12,7 +12,7 @@ from stages.cacher.neighbours import Neighbours
 from stages.cacher.perception import CHANGE, levels_for
 from stages.cacher.quantiser import GridQuantiser
 from stages.gaps import Gap, gaps
-from stages.pose import HIGH, LOW, SIZE
+from stages.pose import HIGH, INDEX, LOW, SIZE
 
 
 def some_poses(seed: int, count: int, spread: float) -> list[NDArray[np.float32]]:
@@ -52,6 +52,15 @@ def test_the_nearest_is_the_one_a_full_search_finds(
     if abs(near - within) > 1e-3:
         assert found.nearest(asked, within) == (best if near <= within else None)
     assert len(found) == len(left)
+
+
+def test_no_parameter_of_a_neighbour_may_be_far_off() -> None:
+    rest, smiling = np.zeros(SIZE, np.float32), np.zeros(SIZE, np.float32)
+    smiling[INDEX["mouth_raised_corner_left"]] = 0.5
+    found = Neighbours()
+    found.add(key_of(rest.tobytes(), 1, 85))
+    assert found.nearest(smiling, 1.5) is not None  # it is little of a frame
+    assert found.nearest(smiling, 1.5, each=0.1) is None
 
 
 def test_only_the_last_ones_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
