@@ -80,6 +80,7 @@ class Cacher(Stage):
         self._all_asked: deque[int] = deque(maxlen=_ASKED_KEPT)
         self._look = 0  # of the neighbours
         self._last = b""  # key of the picture given last, or asked for
+        self._newest: tuple[Stamp, int] | None = None  # the last pose, and when it was given
 
     def step(self, timeout_s: float) -> None:
         """Answer a pose, else encode a frame, else wait for either."""
@@ -97,6 +98,8 @@ class Cacher(Stage):
 
     def _work(self) -> bool:
         """Do one thing, the most urgent; False if there is nothing to do."""
+        if self._made.look != self._look:
+            self._meet(self._made.look)
         pose = self._poses.newest()
         if pose is not None:
             self._answer(pose)
@@ -112,13 +115,12 @@ class Cacher(Stage):
         """Show the picture of a known pose, or ask the avatar for it."""
         start = now_ns()
         stamp, given_ns = frame.stamp, frame.published_ns
-        look = self._made.look
-        if look != self._look:
-            self._meet(look)
+        look = self._look
         exact = np.frombuffer(stamp.pose, "<f4")
         pose = self._quantiser.quantise(exact, self._pose).tobytes()
         key = key_of(pose, look, self.options.quality)
         stamp = stamp._replace(pose=pose)
+        self._newest = stamp, given_ns
         after, self._held = self._asked, None  # an older pose is not shown after a newer one
         hit = Hit(stamp._replace(look=look), key, b"", after, given_ns, start)
         blob = self._store.get(key) if look else None
@@ -154,8 +156,14 @@ class Cacher(Stage):
         return hit._replace(stamp=shown, key=key, blob=blob)
 
     def _meet(self, look: int) -> None:
-        """Look for neighbours among the stored pictures of another look."""
-        self._look, self._last = look, b""
+        """Turn to another look: its stored pictures, and its first one on show.
+
+        A pose that was answered from memory the avatar has never seen: it is asked for, because
+        while the session pauses no other will come.
+        """
+        self._look, self._last, self._held = look, b"", None
+        if self._newest is not None and self._made.newest_pose() < self._newest[0].pose_sequence:
+            self._ask(*self._newest, now_ns())
         kept = self._store.keys(REMEMBERED) if self._wants_neighbours else []
         self._neighbours.fill([key for key in kept if belongs(key, look, self.options.quality)])
 
