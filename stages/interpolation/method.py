@@ -104,10 +104,15 @@ class Method:
         """Work out now what the next `between` needs to know about `frame`."""
         (self._rife if self.kind == "rife" and self._rife else self._flow).prepare(frame)
 
-    def between(self, previous: Image, current: Image, outs: Sequence[Image]) -> Iterator[None]:
-        """Write as many frames as there are `outs` at even steps between two.
+    def between(self, previous: Image, current: Image, outs: Sequence[Image]) -> None:
+        """Write as many frames as there are `outs` at even steps between two."""
+        for _ in self.each(previous, current, outs):
+            pass
 
-        Stops after each that is written; flow makes one after the other, the network all at once.
+    def each(self, previous: Image, current: Image, outs: Sequence[Image]) -> Iterator[None]:
+        """As `between`, but stop after each frame that is written, so that it can be shown.
+
+        Flow makes one after the other, the network all at once.
         """
         parts = len(outs) + 1
         phases = [part / parts for part in range(1, parts)]

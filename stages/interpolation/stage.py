@@ -165,7 +165,7 @@ class Interpolation(Stage):
         place = 1
         for first, last in gaps(there):
             yield from repeat(None, first - place)  # those before it are there
-            for _ in self._method.between(way[first - 1], way[last + 1], way[first : last + 1]):
+            for _ in self._method.each(way[first - 1], way[last + 1], way[first : last + 1]):
                 self.meter.count("interpolated")
                 yield
             place = last + 1

@@ -138,7 +138,7 @@ def test_a_still_picture_is_repeated_and_costs_no_flow(
     one = bench(scale=3)
     one.give(100)
     one.step()
-    monkeypatch.setattr(stage_module.Method, "between", None)
+    monkeypatch.setattr(stage_module.Method, "each", None)
     one.give(100)
     given = one.step()
     assert [x for _, x in given] == [100] * 3

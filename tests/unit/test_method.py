@@ -108,7 +108,7 @@ def test_the_method_changes_while_running_if_nothing_is_to_be_loaded(
     for name in ("rife", "flow", "auto"):
         assert method.use(options(pack, name))
         out = np.zeros_like(older)
-        assert len(list(method.between(older, newer, [out]))) == 1
+        method.between(older, newer, [out])
         made.append(out)
     assert np.array_equal(made[0], made[2]) and not np.array_equal(made[0], made[1])
     assert not method.use(InterpolationOptions(models="elsewhere"))
@@ -121,5 +121,5 @@ def test_a_scale_that_no_graph_is_for_is_made_by_flow(pack: str, trial_ms: list[
     by_flow = Method(options(pack, "flow"), 1, *SIZE)
     outs = [np.zeros((3, *older.shape), np.uint8) for _ in range(2)]
     for made, out in zip((method, by_flow), outs, strict=True):
-        assert len(list(made.between(older, newer, list(out)))) == 3
+        assert len(list(made.each(older, newer, list(out)))) == 3
     assert np.array_equal(*outs)
