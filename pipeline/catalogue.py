@@ -82,7 +82,7 @@ KINDS: dict[str, KindEntry] = {
         options="stages.interpolation.options:InterpolationOptions",
         takes="frames",
         gives=("frames",),
-        start_timeout_s=20.0,
+        start_timeout_s=60.0,
         summary="makes frames in between, evenly spaced in time",
         while_gone="its last frame stays on show; the stages before it go on",
     ),

@@ -33,7 +33,12 @@ def add(commands: Any) -> None:
         type=Path,
         help="flownet.pkl as published, a model pack of the video's size, or the folder of packs",
     )
-    video.add_argument("--backend", default="auto", help="what runs the network (default: auto)")
+    video.add_argument(
+        "--backend",
+        choices=["auto", "openvino", "onnxruntime", "cuda", "directml"],
+        default="auto",
+        help="what runs the network (default: auto)",
+    )
     video.add_argument("--threads", type=int, default=0, help="0: as many as there are cores")
     video.add_argument("--fps", type=float, help="of a folder of pictures that becomes a video")
     video.add_argument(
