@@ -80,7 +80,9 @@ class StudentPoser:
 
         Raises `PackMissing` besides what loading raises.
         """
-        return cls(find_student(models or models_folder(), name, is_character), choice)
+        precision = (choice or StudentChoice()).precision
+        folder = find_student(models or models_folder(), name, is_character, precision)
+        return cls(folder, choice)
 
     def set_picture(self, picture: Image, _given: Mapping[str, Box] | None = None) -> None:
         """Accept the picture that it was trained for; raise `PictureRejected` for any other."""

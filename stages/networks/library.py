@@ -67,10 +67,13 @@ def find_tha3(models: Path, structure: Structure, precision: Precision) -> Pack:
     )
 
 
-def find_student(models: Path, name: str, describes: Callable[[Path], bool]) -> Path:
+def find_student(
+    models: Path, name: str, describes: Callable[[Path], bool], precision: Precision = "fp32"
+) -> Path:
     """Return the folder of a trained character, by its path or by its name in a folder of models.
 
-    `describes` tells a character's own folder, as it was published; packs of one are known here.
+    `describes` tells a character's own folder, as it was published; packs of one are known here,
+    and of ours the one of `precision` is taken if there are both.
     Without a name it is the folder `models` itself, or the one named tha4_student in it. Raises
     `PackMissing`.
     """
@@ -81,6 +84,11 @@ def find_student(models: Path, name: str, describes: Callable[[Path], bool]) -> 
         folders = [
             *own,
             *(place / kind / name for place in near for kind in ("custom_tha4_models", "")),
+            *(
+                place / f"tha4_student_{name}_{wanted}"
+                for wanted in (precision, *_PRECISIONS)
+                for place in near
+            ),
         ]
     else:
         folders = [models, *(place / "tha4_student" for place in near)]

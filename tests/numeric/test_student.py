@@ -173,7 +173,7 @@ def test_converted_packs_draw_what_the_folder_draws(made_up: Path, tmp_path: Pat
     (made,) = written
     assert made.folder.name == "tha4_student_nobody_fp32" and made.verdict
     assert cli.main(["models", "check", str(made.folder)]) == 0
-    from_pack = StudentPoser(made.folder, StudentChoice(threads=2))
+    from_pack = StudentPoser.find("nobody", tmp_path, StudentChoice(threads=2))
     from_folder = StudentPoser(made_up, StudentChoice("exact", threads=2))
     frames = np.zeros((2, 512, 512, 4), np.uint8)
     for poser, frame in zip((from_pack, from_folder), frames, strict=True):
