@@ -68,7 +68,7 @@ def _saying(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Name
     """Return `run` with its errors said in their one sentence."""
 
     def safely(arguments: argparse.Namespace) -> int:
-        from stages.cacher.database_file import DatabaseRejected
+        from stages.cacher.store import DatabaseRejected
         from stages.ingest.trace import TraceRejected
         from stages.stage import StartFailed
 

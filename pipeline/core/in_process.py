@@ -19,9 +19,9 @@ from pipeline.topology import usable_cores
 from stages.avatar.look import look_of
 from stages.avatar.picture import PictureRejected
 from stages.avatar.poser import Poser
-from stages.cacher.database_file import DatabaseRejected
 from stages.cacher.key import Maker
 from stages.cacher.options import CacherOptions
+from stages.cacher.store import DatabaseRejected
 from stages.gaps import gaps
 from stages.interpolation.method import Method
 from stages.interpolation.options import InterpolationOptions

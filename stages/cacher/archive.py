@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 from stages.cacher.codec import BlobRejected, frame_size_in
 from stages.cacher.database import DatabaseStore
-from stages.cacher.database_file import DatabaseRejected, id_of, open_to_read
+from stages.cacher.database_file import id_of, open_to_read
 from stages.cacher.key import PictureKey, read_key
+from stages.cacher.store import DatabaseRejected
 
 _FLUSH_EVERY = 32
 

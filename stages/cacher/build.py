@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from stages.cacher.database import DatabaseStore
-from stages.cacher.layers import LayeredStore
 from stages.cacher.options import CacherOptions
 from stages.cacher.perception import levels_for
 from stages.cacher.quantiser import GridQuantiser, Quantiser, SimplifyQuantiser
@@ -26,5 +24,9 @@ def open_store(options: CacherOptions) -> Store:
     ram = RamStore(int(options.ram_gb * GIGABYTE))
     if options.database is None:
         return ram
+    # Only here: without a database a cacher that was killed is back 20 ms sooner.
+    from stages.cacher.database import DatabaseStore
+    from stages.cacher.layers import LayeredStore
+
     database = DatabaseStore(Path(options.database), int(options.database_gb * GIGABYTE))
     return LayeredStore(ram, database)

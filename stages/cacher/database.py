@@ -11,9 +11,9 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
-from stages.cacher.database_file import DatabaseRejected, id_of, open_file
+from stages.cacher.database_file import id_of, open_file
 from stages.cacher.database_writer import RESERVED_BYTES, DatabaseWriter
-from stages.cacher.store import Statistics
+from stages.cacher.store import DatabaseRejected, Statistics
 
 LEAST_BUDGET_BYTES: Final = 2 * RESERVED_BYTES
 _READ_WAIT_MS: Final = 5  # a reader that would have to wait longer makes it a miss

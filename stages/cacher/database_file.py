@@ -18,6 +18,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from stages.cacher.store import DatabaseRejected
+
 APPLICATION_ID: Final = 0x61796163  # "ayac"
 LAYOUT: Final = 1  # goes up with any change of the tables; kept in the file's user_version
 PAGE_BYTES: Final = 8192
@@ -35,10 +37,6 @@ CREATE TABLE pictures (
 CREATE INDEX by_use ON pictures (used, bytes);
 CREATE TABLE blobs (id INTEGER PRIMARY KEY, blob BLOB NOT NULL);
 """
-
-
-class DatabaseRejected(ValueError):
-    """A file cannot be used as a database of pictures: one sentence, what, where and the mend."""
 
 
 def id_of(key: bytes) -> int:

@@ -17,10 +17,10 @@ from typing import Final
 from stages.cacher.database_file import (
     JOURNAL_BYTES,
     PAGE_BYTES,
-    DatabaseRejected,
     id_of,
     open_file,
 )
+from stages.cacher.store import DatabaseRejected
 
 QUEUE_BYTES: Final = 16 * 2**20
 # Of a budget, what is not for the file itself: the log with one transaction on top, rounded up.

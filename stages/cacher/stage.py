@@ -17,10 +17,10 @@ from shm.doorbell import wait_any
 from shm.frame import Flag, Frame, Stamp, State
 from stages.cacher.build import make_quantiser, open_store
 from stages.cacher.codec import BlobRejected, Codec
-from stages.cacher.database_file import DatabaseRejected
 from stages.cacher.key import belongs, key_of, read_key
 from stages.cacher.neighbours import REMEMBERED, SMALL, Neighbours
 from stages.cacher.options import CacherOptions
+from stages.cacher.store import DatabaseRejected
 from stages.complaints import Complaints
 from stages.meter import Span
 from stages.pose import SIZE

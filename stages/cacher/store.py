@@ -10,6 +10,10 @@ from typing import NamedTuple, Protocol
 ENTRY_OVERHEAD_BYTES = 256
 
 
+class DatabaseRejected(ValueError):
+    """A file cannot be used as a database of pictures: one sentence, what, where and the mend."""
+
+
 class Statistics(NamedTuple):
     """Counts since the store was made; `entries` and `used_bytes` are of now."""
 
