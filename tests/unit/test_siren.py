@@ -132,6 +132,17 @@ def test_the_compiled_kernel_refuses_what_does_not_fit(moved: Character) -> None
         kernel.paint(0, first._replace(target=first.target.astype(np.float64)), cells.FACE_BOXES[0])
 
 
+def test_a_pose_of_no_numbers_touches_no_memory_it_must_not(moved: Character, crew: Crew) -> None:
+    kernel = native("vectors of four")
+    drawing = renderer(moved, kernel, crew, masked=True)
+    for value in (np.nan, np.inf, 1e30):
+        with np.errstate(all="ignore"):
+            drawn(drawing, np.full(45, value, np.float32))
+    pose = made_up_student.poses(1)[0]
+    again = drawn(drawing, pose)
+    assert np.array_equal(again, drawn(renderer(moved, kernel, crew, masked=True), pose))
+
+
 def test_nothing_that_is_seen_is_lost(moved: Character, fastest: Kernel, crew: Crew) -> None:
     whole = renderer(moved, fastest, crew, masked=False)
     masked = renderer(moved, fastest, crew, masked=True)

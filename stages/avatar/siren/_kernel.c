@@ -71,9 +71,10 @@ static v4 pixel(const float *picture, int row, int column)
     return value;
 }
 
+/* What is no number counts as `low`: from here on values become places in memory. */
 static float between(float value, float low, float high)
 {
-    return value < low ? low : value > high ? high : value;
+    return value > low ? value < high ? value : high : low;
 }
 
 /* Moves and retouches one pixel by its `field`: grid change, share of the retouch, retouch. */
