@@ -32,7 +32,7 @@ from stages.networks.student import FACE_POSE, POSE, Array
 # Cells around those in which something was seen: what moves by less than 4 pixels, as nearly all
 # does from frame to frame, is met by one that was computed. Wider costs more than it saves.
 _MARGIN = 2
-_WATCHED = 4  # rows of cells
+_WATCHED = 2  # rows of cells
 # How many frames long a place is computed where something was seen apart from all else.
 _REMEMBERED = 1000
 
