@@ -16,7 +16,6 @@ import argparse
 import multiprocessing
 import os
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -189,28 +188,19 @@ def pacing(images: list[Image], scale: int, seconds: float) -> dict[str, float]:
         stage.begin(rings)
         shown: list[int] = []
         delays: list[int] = []
-        going = threading.Event()
-        going.set()
-
-        def watch() -> None:
-            while going.is_set():
-                frame = reader.next(0.1)
-                if frame is not None:
-                    shown.append(frame.published_ns)
-                    if not frame.stamp.phase_denominator:
-                        delays.append(frame.published_ns - frame.stamp.captured_ns)
-
-        watcher = threading.Thread(target=watch)
         context = multiprocessing.get_context("spawn")
         arguments = (f"{base}-in", images, RATE_HZ, seconds)
         writer = context.Process(target=write_steadily, args=arguments)
-        watcher.start()
         writer.start()
         while writer.is_alive():
             stage.step(0.1)
-        going.clear()
-        watcher.join()
+            while (frame := reader.next()) is not None:
+                stamp = frame.stamp
+                shown.append(frame.published_ns)
+                if not stamp.phase_denominator:
+                    delays.append(frame.published_ns - stamp.captured_ns)
         writer.join()
+        work = stage.meter.work.quantiles_ms()
         stage.close()
         rings.close()
     steps = np.diff(shown[10 * scale :]) / 1e9 * RATE_HZ * scale
@@ -218,6 +208,7 @@ def pacing(images: list[Image], scale: int, seconds: float) -> dict[str, float]:
         "shown_hz": round(float(RATE_HZ * scale / np.median(steps)), 1),
         "jitter_p95": round(float(np.percentile(np.abs(steps - 1), 95)), 3),
         "delay_p95_periods": round(float(np.percentile(delays[10:], 95)) / 1e9 * RATE_HZ, 2),
+        "work_p50_ms": round(work[0], 1) if work else 0.0,
     }
 
 
@@ -261,7 +252,7 @@ def main() -> int:
     content["pacing"] = {f"x{n}": pacing(images[:20], n, seconds) for n in (2, 3, 4)}
     table(
         f"Shown, of {RATE_HZ:.0f} frames a second, by flow",
-        ("", "frames a second", "jitter p95, of a step", "delay p95, periods"),
+        ("", "frames a second", "jitter p95, of a step", "delay p95, periods", "work p50, ms"),
         [(name, *values.values()) for name, values in content["pacing"].items()],
     )
     if not arguments.quick:
