@@ -129,13 +129,13 @@ class _Worker:
         left, right, across = _neighbours(field[..., 0] * _HALF + columns)
         above, below, down = _neighbours(field[..., 1] * _HALF + rows)
         above, below = above * SIZE, below * SIZE
-        across, down = across[..., None], down[..., None]
+        across, down = _fourfold(across), _fourfold(down)
         upper, beside = picture.take(above + left, 0), picture.take(above + right, 0)
         upper += (beside - upper) * across
         lower, beside = picture.take(below + left, 0), picture.take(below + right, 0)
         lower += (beside - lower) * across
         upper += (lower - upper) * down
-        upper += (field[..., COLOUR] - upper) * field[..., SHARE]
+        upper += (field[..., COLOUR] - upper) * _fourfold(field[..., SHARE])
         return upper
 
     def levels(self, blended: Array, out: Frame) -> None:
@@ -145,8 +145,13 @@ class _Worker:
         np.clip(blended, 0, STEPS, out=blended)
         blended[..., :3] += 0.5
         steps = blended[..., :3].astype(np.uint16)
-        out[..., 2::-1] = DISPLAY[steps]
+        out[..., 2::-1] = DISPLAY.take(steps)
         out[..., 3] = np.rint(blended[..., 3] * (255 / STEPS))
+
+
+def _fourfold(values: Array) -> Array:
+    """Return (rows, columns, 4) of one value a pixel: steps of four are slow to run through."""
+    return values.repeat(4).reshape(*values.shape[:2], 4)
 
 
 def _neighbours(places: Array) -> tuple[NDArray[np.int32], NDArray[np.int32], Array]:

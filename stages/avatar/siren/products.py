@@ -5,7 +5,7 @@ node serves all layers: weights are inputs. It is written out here, because at r
 package that writes ONNX files.
 """
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -39,14 +39,26 @@ class OrtProduct:
         self._session = onnxruntime.InferenceSession(
             _gemm(), options, providers=["CPUExecutionProvider"]
         )
-        self._binding = self._session.io_binding()
+        # Layers live as long as this does: their weights stay bound.
+        self._bindings: dict[int, tuple[Dense, Any]] = {}
 
     def __call__(self, x: Array, layer: Dense, out: Array) -> None:
-        bind = self._binding.bind_input
-        for name, values in (("x", x), ("weight", layer.weight), ("bias", layer.bias)):
-            bind(name, "cpu", 0, np.float32, values.shape, values.ctypes.data)
-        self._binding.bind_output("y", "cpu", 0, np.float32, out.shape, out.ctypes.data)
-        self._session.run_with_iobinding(self._binding)
+        known = self._bindings.get(id(layer))
+        binding = self._bound(layer) if known is None else known[1]
+        binding.bind_input("x", *_place(x))
+        binding.bind_output("y", *_place(out))
+        self._session.run_with_iobinding(binding)
+
+    def _bound(self, layer: Dense) -> Any:
+        binding = self._session.io_binding()
+        binding.bind_input("weight", *_place(layer.weight))
+        binding.bind_input("bias", *_place(layer.bias))
+        self._bindings[id(layer)] = layer, binding
+        return binding
+
+
+def _place(values: Array) -> tuple[str, int, type[np.float32], tuple[int, ...], int]:
+    return "cpu", 0, np.float32, values.shape, values.__array_interface__["data"][0]
 
 
 def best_product() -> Product:
