@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from pipeline import config as config_file
 from pipeline.catalogue import KINDS, Port
@@ -18,6 +18,8 @@ from pipeline.schema import Config, StageConfig
 from pipeline.shape import Node, Shape
 from shm import layout
 from shm.frame import POSE_FORMAT, FrameFormat, image_format
+from stages.cacher.options import CacherOptions
+from stages.interpolation.options import InterpolationOptions
 
 
 class RingPlan(Struct, kw_only=True, frozen=True):
@@ -142,7 +144,7 @@ def _stage_plan(config: Config, node: Node, threads: int) -> StagePlan:
         name=node.name,
         kind=stage.kind,
         entry=node.entry.stage,
-        options=stage.options,
+        options=_options(node),
         poses=_poses(session, node),
         frames=_frames(session, node),
         watches=_watches(session, node),
@@ -153,6 +155,22 @@ def _stage_plan(config: Config, node: Node, threads: int) -> StagePlan:
         start_timeout_s=node.entry.start_timeout_s,
         optional=stage.optional,
     )
+
+
+def _options(node: Node) -> Struct:
+    """Return a stage's options; a cacher is told what an interpolation behind it makes."""
+    options = node.stage.options
+    if not isinstance(options, CacherOptions) or options.steps is not None or not node.readers:
+        return options
+    behind = node.readers[0].readers  # the avatar's: they read the cacher's frames as well
+    scales = [
+        reader.stage.options.scale
+        for reader in behind
+        if isinstance(reader.stage.options, InterpolationOptions)
+    ]
+    # Anybody else would see these pictures as frames.
+    steps = scales[0] if len(behind) == len(scales) == 1 else 1
+    return structs.replace(options, steps=steps)
 
 
 def _poses(session: str, node: Node) -> tuple[str, ...]:

@@ -55,3 +55,7 @@ class CacherOptions(Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tru
     stale_within: Annotated[float, Meta(ge=0.0, le=20.0)] = 0.0
     """While the avatar draws, show the nearest stored picture at once if it differs by no more than
     this (as `error`, estimated). 0: never."""
+
+    steps: Annotated[int, Meta(ge=1, le=4)] | None = None
+    """Steps of the way to each pose whose stored pictures are shown as well, so that an
+    interpolation behind need not make these. Left out: its scale, 1 without one."""

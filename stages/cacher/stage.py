@@ -21,6 +21,7 @@ from stages.cacher.key import belongs, key_of, read_key
 from stages.cacher.neighbours import REMEMBERED, SMALL, Neighbours
 from stages.cacher.options import CacherOptions
 from stages.cacher.store import DatabaseRejected
+from stages.cacher.ways import Ways
 from stages.complaints import Complaints
 from stages.meter import Span
 from stages.pose import SIZE
@@ -41,6 +42,7 @@ class Hit(NamedTuple):
     after: int  # pose sequence of the last miss before it
     given_ns: int
     start_ns: int
+    before: Stamp | None  # of the pose before
     is_stale: bool = False  # of a pose nearby; the exact one is being drawn
 
 
@@ -81,6 +83,10 @@ class Cacher(Stage):
         self._look = 0  # of the neighbours
         self._last = b""  # key of the picture given last, or asked for
         self._newest: tuple[Stamp, int] | None = None  # the last pose, and when it was given
+        options = self.options
+        self._ways = Ways(
+            options.steps or 1, options.quality, self._quantiser, self._codec, self._store
+        )
 
     def step(self, timeout_s: float) -> None:
         """Answer a pose, else encode a frame, else wait for either."""
@@ -120,9 +126,11 @@ class Cacher(Stage):
         pose = self._quantiser.quantise(exact, self._pose).tobytes()
         key = key_of(pose, look, self.options.quality)
         stamp = stamp._replace(pose=pose)
+        stamp = stamp._replace(look=look)
+        before = self._newest[0] if self._newest else None
         self._newest = stamp, given_ns
         after, self._held = self._asked, None  # an older pose is not shown after a newer one
-        hit = Hit(stamp._replace(look=look), key, b"", after, given_ns, start)
+        hit = Hit(stamp, key, b"", after, given_ns, start, before)
         blob = self._store.get(key) if look else None
         if blob is not None:
             self._give(hit._replace(blob=blob))
@@ -131,6 +139,8 @@ class Cacher(Stage):
             self._give(near)
         else:
             stale = self._near(hit, exact, self.options.stale_within)
+            if self._in_turn(hit):
+                self._show_way(hit)
             self._ask(stamp, given_ns, start)
             if stale is not None:
                 self._give(stale._replace(is_stale=True))
@@ -205,6 +215,7 @@ class Cacher(Stage):
         if hit.stamp.look != self._made.look:  # another character since the pose was looked up
             self._ask_instead(hit)
             return
+        self._show_way(hit)
         slot = self._hits.loan(hit.stamp._replace(flags=hit.stamp.flags | Flag.CACHED))
         try:
             self._codec.decode(hit.blob, slot.array)
@@ -223,6 +234,11 @@ class Cacher(Stage):
             self._neighbours.add(hit.key)
         self.meter.published(hit.stamp.captured_ns, hit.given_ns)
         self.meter.work.add(now_ns() - start)
+
+    def _show_way(self, hit: Hit) -> None:
+        """Show what is stored of the way to a pose: no frame of an older one comes after it."""
+        if hit.before is not None and not hit.is_stale:
+            self.meter.count("on_the_way", self._ways.publish(hit.before, hit.stamp, self._hits))
 
     def _ask_instead(self, hit: Hit) -> None:
         if not hit.is_stale:  # for which the avatar has been asked already

@@ -15,6 +15,7 @@ from sessions import pose
 from shm import POSE_FORMAT, Flag, RingReader, RingWriter, Stamp, image_format, now_ns
 from shm.fallback import FallbackReader
 from shm.merge import MergedReader
+from stages.between import KNOWN
 from stages.cacher.key import read_key
 from stages.cacher.options import CacherOptions
 from stages.cacher.stage import Cacher
@@ -347,3 +348,54 @@ def test_counters_say_what_is_kept(make: Make) -> None:
     bench.give(REST)
     beat = bench.cacher.meter.beat("cacher", paused=False)
     assert beat.times_ms["encode"][0] > 0 and beat.times_ms["decode"][0] > 0
+
+
+HALF = pose(head_x=0.45)
+
+
+def on_the_way(bench: Bench, sequence: int) -> list[Stamp]:
+    """The stamps of the pictures that were shown as steps of the way to a pose."""
+    stamps = [frame.stamp for frame in bench.shown.readers[0].history(16)]
+    return [
+        stamp
+        for stamp in stamps
+        if stamp.flags & KNOWN == KNOWN and stamp.pose_sequence == sequence
+    ]
+
+
+def known(make: Make, *poses: NDArray[np.float32], **options: object) -> Bench:
+    """A cacher that has drawn these poses."""
+    bench = make(**options)
+    for given in poses:
+        bench.give(given)
+        assert bench.draw()
+    return bench
+
+
+@pytest.mark.parametrize("last", [FAR, pose(head_x=0.9, neck_z=0.01)], ids=["hit", "miss"])
+def test_stored_steps_of_the_way_are_shown_before_the_frame(
+    make: Make, last: NDArray[np.float32]
+) -> None:
+    bench = known(make, HALF, FAR, REST, steps=2)
+    before = bench.cacher._newest
+    assert before is not None
+    (stamp,) = on_the_way(bench, bench.give(last))
+    assert (stamp.phase_numerator, stamp.phase_denominator) == (1, 2)
+    assert abs(np.frombuffer(stamp.pose, "<f4") - HALF).max() < 0.02
+    assert before[0].captured_ns < stamp.captured_ns < now_ns()
+
+
+def test_nothing_is_shown_of_a_way_that_is_not_stored_or_not_wanted(make: Make) -> None:
+    for bench in (known(make, FAR, REST, steps=2), known(make, HALF, FAR, REST)):
+        assert on_the_way(bench, bench.give(FAR)) == []
+
+
+def test_a_step_that_rounds_to_an_end_is_not_shown(make: Make) -> None:
+    bench = known(make, FAR, REST, steps=2)
+    assert on_the_way(bench, bench.give(pose(head_x=0.02))) == []
+
+
+def test_no_step_is_shown_before_a_miss_is_drawn(make: Make) -> None:
+    bench = known(make, HALF, FAR, steps=2)
+    bench.give(REST)  # nobody draws it
+    assert on_the_way(bench, bench.give(FAR)) == []

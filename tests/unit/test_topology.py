@@ -245,3 +245,17 @@ def test_description_names_every_stage_ring_and_note(compose):
 def test_description_says_who_reads_a_ring_and_when(compose):
     text = topology.describe(compose(GATE))
     assert "ingest        ──poses───▶ cacher, avatar (while cacher is gone)" in text
+
+
+@pytest.mark.parametrize(
+    ("order", "options", "steps"),
+    [
+        (GATE, {"interpolation": "options.scale = 3"}, 3),
+        (GATE, {"cacher": "options.steps = 1"}, 1),
+        ("ingest cacher avatar", {}, 1),
+    ],
+)
+def test_cacher_is_told_how_many_steps_an_interpolation_makes(compose, order, options, steps):
+    found = compose(order, **options)
+    (plan,) = (plan for plan in found.stages if plan.kind == "cacher")
+    assert plan.options.steps == steps
