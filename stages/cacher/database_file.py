@@ -14,9 +14,10 @@ import sqlite3
 import struct
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from stages.cacher.store import DatabaseRejected
 
@@ -29,6 +30,9 @@ JOURNAL_BYTES: Final = 4 * 2**20
 _MAGIC: Final = b"SQLite format 3\0"
 _OPEN_S: Final = 5.0
 _HEADER = struct.Struct(">16sH10xI36xI")  # magic, page size, pages, application id
+
+_looking = threading.RLock()
+_open: Counter[tuple[int, int]] = Counter()  # connections of this process, by device and inode
 
 _SCHEMA = """
 CREATE TABLE pictures (
@@ -50,9 +54,10 @@ def open_file(path: Path) -> sqlite3.Connection:
 
     Raises `DatabaseRejected` for a file that is damaged, of something else or of another version.
     """
-    _refuse_what_is_not_ours(path)
     try:
-        connection = sqlite3.connect(path, timeout=_OPEN_S, isolation_level=None)
+        with _looking:
+            _refuse_what_is_not_ours(path)
+            connection = _Connection(path, timeout=_OPEN_S, isolation_level=None)
     except sqlite3.Error as error:
         raise DatabaseRejected(f"{path} cannot be opened ({error})") from error
     try:
@@ -70,9 +75,10 @@ def open_to_read(path: Path) -> sqlite3.Connection:
     """Open the database at `path` without ever writing to it. Raises `DatabaseRejected`."""
     if not path.is_file():
         raise DatabaseRejected(f"there is no database at {path}; check the path")
-    _refuse_what_is_not_ours(path)
     try:
-        connection = _read_only(path)
+        with _looking:
+            _refuse_what_is_not_ours(path)
+            connection = _read_only(path)
         _check_layout(connection, path)
     except sqlite3.DatabaseError as error:
         raise _rejected(path, error) from error
@@ -80,13 +86,22 @@ def open_to_read(path: Path) -> sqlite3.Connection:
 
 
 def _refuse_what_is_not_ours(path: Path) -> None:
-    """Look at a file without changing a byte of it."""
+    """Look at a file without changing a byte of it. The caller holds `_looking`."""
     if path.is_dir():
         raise DatabaseRejected(f"{path} is a folder; give the path of a file for the database")
     if not path.parent.is_dir():
         raise DatabaseRejected(f"there is no folder {path.parent} for the database; make it first")
     if not path.exists() or path.stat().st_size == 0:
         return
+    # Opened by ourselves only before SQLite has it: closing a file drops all locks that this
+    # process holds on it, and another one would take the log for its own
+    # (https://www.sqlite.org/howtocorrupt.html, section 2.2).
+    if not _open[_inode(path)]:
+        _refuse_other_head(path)
+
+
+def _refuse_other_head(path: Path) -> None:
+    """Look at the first bytes of a file that no connection of this process has open."""
     try:
         with path.open("rb") as file:
             head = file.read(_HEADER.size)
@@ -123,8 +138,31 @@ def _refuse_other_tables(path: Path) -> None:
         raise _foreign(path)
 
 
+class _Connection(sqlite3.Connection):
+    """One that is counted while it is open."""
+
+    def __init__(self, path: Path | str, **how: Any) -> None:
+        super().__init__(path, **how)
+        file = self.execute("PRAGMA database_list").fetchone()[2]
+        self._inode: tuple[int, int] | None = _inode(Path(file))
+        with _looking:
+            _open[self._inode] += 1
+
+    def close(self) -> None:
+        super().close()
+        with _looking:
+            if self._inode is not None:
+                _open[self._inode] -= 1
+            self._inode = None
+
+
+def _inode(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_dev, found.st_ino
+
+
 def _read_only(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(
+    return _Connection(
         f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=_OPEN_S, isolation_level=None
     )
 

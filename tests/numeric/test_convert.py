@@ -150,9 +150,9 @@ def draw_merged(merged: Any, chain: Chain, pose: np.ndarray) -> np.ndarray:
     merged.bind("combiner_eyebrow_background_layer", decomposer.memory("background_layer"))
     merged.bind("combiner_eyebrow_layer", decomposer.memory("eyebrow_layer"))
     for name in merged.inputs:
-        for value, part in pack.POSE_INPUTS.items():
+        for value in ("eyebrow_pose", "face_pose", "rotation_pose"):
             if name.endswith(value):
-                merged.memory(name).write(pose[None, part])
+                merged.memory(name).write(pose[None, pack.POSE_INPUTS[value]])
     merged.run()
     return merged.memory("editor_cv_result").host
 

@@ -311,3 +311,21 @@ def test_a_file_that_may_not_be_written_is_refused(path: Path) -> None:
     path.chmod(0o400)
     with pytest.raises(DatabaseRejected, match="can be written"):
         DatabaseStore(path, BUDGET)
+
+
+LOCKS = Path("/proc/locks")
+
+
+@pytest.mark.skipif(not LOCKS.exists(), reason="runs where the system lists its locks")
+def test_opening_a_file_again_keeps_this_processs_locks_on_it(path: Path) -> None:
+    def locked() -> bool:
+        mine = [
+            line.split() for line in LOCKS.read_text().splitlines() if f" {os.getpid()} " in line
+        ]
+        return any(line[5].endswith(f":{path.stat().st_ino}") for line in mine)
+
+    store = DatabaseStore(path, BUDGET)
+    assert locked(), "by which other processes know that its log is in use"
+    DatabaseStore(path, BUDGET).close()
+    assert locked()
+    store.close()
