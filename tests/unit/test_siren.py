@@ -143,6 +143,24 @@ def test_a_pose_of_no_numbers_touches_no_memory_it_must_not(moved: Character, cr
     assert np.array_equal(again, drawn(renderer(moved, kernel, crew, masked=True), pose))
 
 
+def test_a_frame_after_one_that_failed_is_whole(
+    moved: Character, fastest: Kernel, crew: Crew, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawing = renderer(moved, fastest, crew, masked=True)
+    first, second = made_up_student.poses(2)
+    drawn(drawing, first)
+
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(fastest, "show", fail)
+        with pytest.raises(MemoryError):
+            drawn(drawing, second)
+    again = drawn(drawing, second)
+    assert np.array_equal(again, drawn(renderer(moved, fastest, crew, masked=False), second))
+
+
 def test_nothing_that_is_seen_is_lost(moved: Character, fastest: Kernel, crew: Crew) -> None:
     whole = renderer(moved, fastest, crew, masked=False)
     masked = renderer(moved, fastest, crew, masked=True)

@@ -68,7 +68,11 @@ class Renderer:
             return
         face = not np.array_equal(pose[:FACE_POSE], self._pose[:FACE_POSE])
         self._pose.fill(np.nan)  # nothing is known if this ends half done
-        self._paint(pose, face, out)
+        try:
+            self._paint(pose, face, out)
+        except BaseException:
+            self._seen = everywhere()
+            raise
         np.copyto(self._pose, pose)
         np.copyto(self._last, out)
 
@@ -95,7 +99,7 @@ class Renderer:
 
     def _wanted(self) -> Cells:
         """Return the cells to begin with."""
-        if not self._masked:
+        if not self._masked or not self._seen.any():
             return everywhere()
         remembered = self._apart > self._counts["frames"] - _REMEMBERED
         wanted = grown(self._seen, _MARGIN) | grown(remembered)
