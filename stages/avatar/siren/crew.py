@@ -39,8 +39,9 @@ class Crew:
             for _ in helpers:
                 self._ready.acquire()
             self._job = None
-        if self._errors:
-            raise self._errors.pop()
+            errors, self._errors = self._errors, []
+        if errors:
+            raise errors[0]
 
     def close(self) -> None:
         """End the threads."""
