@@ -83,10 +83,7 @@ class Cacher(Stage):
         self._look = 0  # of the neighbours
         self._last = b""  # key of the picture given last, or asked for
         self._newest: tuple[Stamp, int] | None = None  # the last pose, and when it was given
-        options = self.options
-        self._ways = Ways(
-            options.steps or 1, options.quality, self._quantiser, self._codec, self._store
-        )
+        self._ways = self._make_ways()
 
     def step(self, timeout_s: float) -> None:
         """Answer a pose, else encode a frame, else wait for either."""
@@ -282,7 +279,12 @@ class Cacher(Stage):
         self._codec = Codec(options.quality)
         self._quantiser = make_quantiser(options)
         self.options = options
+        self._ways = self._make_ways()
         self._look = 0  # the neighbours may be of another quality
+
+    def _make_ways(self) -> Ways:
+        steps, quality = self.options.steps or 1, self.options.quality
+        return Ways(steps, quality, self._quantiser, self._codec, self._store)
 
     def close(self) -> None:
         """Write what waits to be written."""
