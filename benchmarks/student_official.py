@@ -17,6 +17,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # that Python has nothing of ours installed
+
+from stages.networks.weights import load_weights
+
 
 class Sine(nn.Module):
     def __init__(self, before: int, after: int) -> None:
@@ -102,9 +106,8 @@ def main() -> None:
     torch.set_num_threads(threads)
     face, body = Face(), Body()
     for module, name in ((face, "face_morpher"), (body, "body_morpher")):
-        module.load_state_dict(
-            torch.load(folder / f"{name}.pt", map_location="cpu", weights_only=True)
-        )
+        state = load_weights(folder / f"{name}.pt")
+        module.load_state_dict({key: torch.from_numpy(value) for key, value in state.items()})
     image = prepared(folder / "character.png")
     print("ready", flush=True)
     with torch.no_grad():

@@ -3,19 +3,35 @@
 Conversion needs the extra `convert`; nothing that runs a session imports what it needs.
 """
 
+import hashlib
+import math
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from stages.backends import onnx_runtime
 from stages.backends.choice import Kind, open_backend
 from stages.backends.engine import Backend, BackendMissing
-from stages.networks.pack import Precision, Target
+from stages.networks.pack import (
+    Manifest,
+    PackRejected,
+    Precision,
+    Reference,
+    Target,
+    read_manifest,
+    verify,
+)
 
+FRAME_STEP: Final = 32  # rows and columns between the pixels that a manifest keeps
+
+Picture = NDArray[np.uint8]
 Step = Callable[[str], None]  # is told what is done next
 Layout = Literal["ayatsuri", "ezvtuber-rt"]
 
@@ -41,6 +57,39 @@ class Converted(NamedTuple):
     folder: Path
     errors: dict[str, list[float]]  # empty where nothing could be checked
     verdict: str = ""  # what the check found, in words
+
+
+def sampled(frame: Picture) -> Picture:
+    """Return the pixels of a frame that a manifest keeps."""
+    return frame[::FRAME_STEP, ::FRAME_STEP]
+
+
+def reference(frame: Picture, errors: dict[str, list[float]]) -> Reference:
+    """Return what a manifest says of the frame that the sample must give."""
+    samples = sampled(frame).tobytes().hex()
+    return Reference(hashlib.sha256(frame.tobytes()).hexdigest(), samples, errors)
+
+
+def verified(folder: Path) -> tuple[Manifest, Picture]:
+    """Return a pack's manifest and the pixels that it asks for, (rows, columns, 4).
+
+    Raises `PackRejected` for damaged graphs, `ConversionFailed` if it was built without a check.
+    """
+    manifest = read_manifest(folder)
+    verify(folder, manifest.graphs)
+    if manifest.reference is None:
+        raise unchecked(folder)
+    try:
+        pixels = np.frombuffer(bytes.fromhex(manifest.reference.samples), np.uint8)
+        side = math.isqrt(pixels.size // 4)
+        return manifest, pixels.reshape(side, side, 4)
+    except ValueError as error:
+        raise PackRejected(f"{folder}: the samples of its manifest are damaged") from error
+
+
+def unchecked(folder: Path) -> ConversionFailed:
+    """Return what is said of a pack that nothing can be held against."""
+    return ConversionFailed(f"{folder} was built without a check and has no numbers to meet")
 
 
 def need_onnx() -> None:

@@ -16,11 +16,12 @@ from pipeline.models.conversion import (
     checking,
     need_onnx,
     replacing,
+    unchecked,
 )
 from stages.backends.engine import Backend
 from stages.interpolation.rife import RifeInterpolator
 from stages.networks import rife_evaluation, rife_pack
-from stages.networks.pack import FORMAT, Precision, Target, digest
+from stages.networks.pack import FORMAT, Precision, Target, digest, verify, write_manifest
 from stages.networks.parameters import WeightsMismatch
 from stages.networks.rife_pack import SCALES, Expectation, GraphFile, Manifest, pack_name
 from stages.networks.rife_versions import VERSIONS, Version, plain_names, recognise
@@ -116,10 +117,10 @@ def check_pack(folder: Path, backend: Backend) -> str:
 
     Raises `PackRejected` for damaged graphs, `ConversionFailed` for wrong frames.
     """
-    rife_pack.verify(folder)
     manifest = rife_pack.read_manifest(folder)
+    verify(folder, manifest.graphs)
     if manifest.reference is None:
-        raise ConversionFailed(f"{folder} was built without a check and has no numbers to meet")
+        raise unchecked(folder)
     size = manifest.height, manifest.width
     worst = [0.0] * 4
     for name, frames in _drawn(folder, size, backend):
@@ -175,7 +176,7 @@ def _write_pack(
         sources={weights.path.name: digest(weights.path)},
         graphs=files,
     )
-    rife_pack.write_manifest(folder, manifest)
+    write_manifest(folder, manifest)
     if not expected:
         return {}
     errors = {}
@@ -185,7 +186,7 @@ def _write_pack(
             errors[name] = _judge(name, np.stack(frames), np.stack(expected[name]), precision)
     samples = {name: _sampled(frames).tobytes().hex() for name, frames in expected.items()}
     reference = Expectation(samples, errors)
-    rife_pack.write_manifest(folder, _with(manifest, reference))
+    write_manifest(folder, _with(manifest, reference))
     return errors
 
 

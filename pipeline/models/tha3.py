@@ -1,6 +1,5 @@
 """THA3's published weights into packs: find the five files, build the graphs, check, write."""
 
-import hashlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,12 +14,15 @@ from pipeline.models.conversion import (
     builder,
     checking,
     need_onnx,
+    reference,
     replacing,
+    sampled,
+    verified,
 )
 from stages.backends.engine import Backend
 from stages.chain import Chain
 from stages.networks import evaluation, pack, parameters
-from stages.networks.pack import EXISTING_FOLDERS, Manifest, Precision, Reference, Target
+from stages.networks.pack import EXISTING_FOLDERS, Manifest, Precision, Target
 from stages.networks.parameters import NETWORKS, STRUCTURES, State, Structure
 
 LICENCE = (
@@ -57,7 +59,6 @@ LIMITS: dict[Precision, dict[str, tuple[float, ...]]] = {
         "chained": (1.0, 1.0, 255, 8.0),
     },
 }
-FRAME_STEP = 32
 
 
 class Weights(NamedTuple):
@@ -156,14 +157,9 @@ def check_pack(folder: Path, backend: Backend) -> str:
 
     Raises `PackRejected` for damaged graphs, `ConversionFailed` for wrong pictures.
     """
-    pack.verify(folder)
-    manifest = pack.read_manifest(folder)
-    if manifest.reference is None:
-        raise ConversionFailed(f"{folder} was built without a check and has no numbers to meet")
-    frame = _draw(folder, backend)
-    expected = np.frombuffer(bytes.fromhex(manifest.reference.samples), np.uint8)
-    sampled = frame[::FRAME_STEP, ::FRAME_STEP].reshape(-1)
-    share, more, most, mean = _judge("chained", sampled, expected, manifest.precision)
+    manifest, expected = verified(folder)
+    drawn = sampled(_draw(folder, backend))
+    share, more, most, mean = _judge("chained", drawn, expected, manifest.precision)
     return (
         f"Its picture on {backend.name}: {share:.2%} of the values differ by one level, "
         f"{more:.2%} by more, at most {most:.0f}, mean {mean:.3f}."
@@ -243,7 +239,7 @@ def _write_pack(
         licence=LICENCE,
         sources={path.name: pack.digest(path) for path in weights.files.values()},
         graphs=entries,
-        reference=_reference(expected, errors) if expected is not None else None,
+        reference=reference(expected.frame, errors) if expected is not None else None,
     )
     pack.write_manifest(folder, manifest)
     return errors
@@ -296,11 +292,6 @@ def _judge(
             "what these weights ask for; please report it with the names of the files."
         )
     return [float(f"{value:.2e}") for value in found]
-
-
-def _reference(expected: evaluation.Evaluated, errors: dict[str, list[float]]) -> Reference:
-    samples = expected.frame[::FRAME_STEP, ::FRAME_STEP].tobytes().hex()
-    return Reference(hashlib.sha256(expected.frame.tobytes()).hexdigest(), samples, errors)
 
 
 def _structure_of(folder: Path, names: list[str]) -> Structure:

@@ -1,6 +1,5 @@
 """A trained THA4 student into model packs: read its folder, build the graphs, check, write."""
 
-import hashlib
 import shutil
 from pathlib import Path
 from typing import Final
@@ -16,7 +15,10 @@ from pipeline.models.conversion import (
     builder,
     checking,
     need_onnx,
+    reference,
     replacing,
+    sampled,
+    verified,
 )
 from stages.avatar.character import Character, CharacterRejected, load_character
 from stages.avatar.picture import load_as_it_is
@@ -25,7 +27,7 @@ from stages.backends.engine import Backend
 from stages.chain import Chain
 from stages.networks import pack
 from stages.networks.evaluation import sample_pose
-from stages.networks.pack import Manifest, Pack, Precision, Reference, Target
+from stages.networks.pack import Manifest, Pack, Precision, Target
 from stages.networks.student_evaluation import Evaluated, Evaluation, bgra
 
 LICENCE: Final = "That of the character, its picture and its networks: see where you got them."
@@ -39,7 +41,6 @@ Image = NDArray[np.uint8]
 # How far a frame may be from the evaluation in NumPy, laid over mid grey: the mean and the largest
 # difference in levels. Half precision moves single pixels of fine lines.
 LIMITS: Final[dict[Precision, tuple[float, float]]] = {"fp32": (0.01, 8.0), "fp16": (0.3, 128.0)}
-FRAME_STEP: Final = 32
 
 
 def convert(
@@ -83,14 +84,10 @@ def check_pack(folder: Path, backend: Backend) -> str:
 
     Raises `PackRejected` for damaged graphs, `ConversionFailed` for wrong pictures.
     """
-    pack.verify(folder)
-    manifest = pack.read_manifest(folder)
-    if manifest.reference is None:
-        raise ConversionFailed(f"{folder} was built without a check and has no numbers to meet")
+    manifest, expected = verified(folder)
     picture = load_as_it_is(folder / PICTURE)
-    sampled = _draw(pack.open_pack(folder), picture, backend)[::FRAME_STEP, ::FRAME_STEP]
-    expected = np.frombuffer(bytes.fromhex(manifest.reference.samples), np.uint8)
-    errors = _judge(sampled, expected.reshape(sampled.shape), manifest.precision)
+    drawn = sampled(_draw(pack.open_pack(folder), picture, backend))
+    errors = _judge(drawn, expected, manifest.precision)
     return f"On {backend.name}: {_verdict(errors)}."
 
 
@@ -123,7 +120,7 @@ def _write_pack(
         licence=LICENCE,
         sources={path.name: pack.digest(path) for path in character.files.values()},
         graphs=[pack.entry_of_part(part) for part in parts],
-        reference=_reference(expected.frame, errors) if expected is not None else None,
+        reference=reference(expected.frame, {"frame": errors}) if expected is not None else None,
     )
     pack.write_manifest(folder, manifest)
     return errors
@@ -186,8 +183,3 @@ def _verdict(errors: list[float]) -> str:
         return ""
     mean, most = errors
     return f"picture held against NumPy: {mean:.4f} levels off on average, {most:.0f} at most"
-
-
-def _reference(frame: Image, errors: list[float]) -> Reference:
-    samples = frame[::FRAME_STEP, ::FRAME_STEP].tobytes().hex()
-    return Reference(hashlib.sha256(frame.tobytes()).hexdigest(), samples, {"frame": errors})

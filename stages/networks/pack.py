@@ -7,8 +7,9 @@ names. Nothing in a pack is executed; reading one needs neither onnx nor a back 
 
 import hashlib
 import mmap
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
@@ -69,6 +70,33 @@ class Pack(NamedTuple):
     clears_transparent: bool  # otherwise the caller sets pixels of alpha 0 to all zeros
 
 
+class GraphFile(Protocol):
+    """What every manifest says of a graph."""
+
+    @property
+    def file(self) -> str:
+        """Its name in the pack's folder."""
+
+    @property
+    def sha256(self) -> str:
+        """Its digest."""
+
+
+class AManifest(Protocol):
+    """What every family's manifest has."""
+
+    @property
+    def format(self) -> int:
+        """`FORMAT` of the version that wrote it."""
+
+    @property
+    def graphs(self) -> Sequence[GraphFile]:
+        """Its graphs."""
+
+
+AnyManifest = TypeVar("AnyManifest", bound=AManifest)
+
+
 class GraphEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One graph in a manifest."""
 
@@ -126,13 +154,21 @@ def open_pack(folder: Path) -> Pack:
 
 def read_manifest(folder: Path) -> Manifest:
     """Read the manifest of one of our packs. Raises `PackRejected`."""
+    return decode_manifest(folder, Manifest)
+
+
+def decode_manifest(folder: Path, kind: type[AnyManifest]) -> AnyManifest:
+    """Read a manifest of any family's type. Raises `PackRejected`."""
     path = folder / MANIFEST
     try:
-        manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
+        manifest = msgspec.json.decode(path.read_bytes(), type=kind)
     except (OSError, msgspec.DecodeError) as error:
         raise PackRejected(f"{path}: {error}") from error
     if manifest.format != FORMAT:
         raise PackRejected(f"{path}: format {manifest.format}, this version reads {FORMAT}")
+    for graph in manifest.graphs:
+        if Path(graph.file).name != graph.file:
+            raise PackRejected(f"{path}: {graph.file!r} is not a plain file name")
     return manifest
 
 
@@ -145,17 +181,17 @@ def family_of(folder: Path) -> str:
         raise PackRejected(f"{path}: {error}") from error
 
 
-def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Write a pack's manifest."""
+def write_manifest(folder: Path, manifest: msgspec.Struct) -> None:
+    """Write a pack's manifest, of any family."""
     text = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
     (folder / MANIFEST).write_bytes(text + b"\n")
 
 
-def verify(folder: Path) -> None:
-    """Raise `PackRejected` unless every graph is the one that was written."""
-    for entry in read_manifest(folder).graphs:
-        path = folder / entry.file
-        if digest(path) != entry.sha256:
+def verify(folder: Path, graphs: Iterable[GraphFile]) -> None:
+    """Raise `PackRejected` unless every graph of a manifest is the one that was written."""
+    for graph in graphs:
+        path = folder / graph.file
+        if not path.is_file() or digest(path) != graph.sha256:
             raise PackRejected(f"{path} is damaged or was changed: convert again")
 
 
@@ -169,8 +205,6 @@ def _ours(folder: Path) -> Pack:
     manifest = read_manifest(folder)
     parts = []
     for entry in manifest.graphs:
-        if Path(entry.file).name != entry.file:
-            raise PackRejected(f"{folder / MANIFEST}: {entry.file!r} is not a plain file name")
         names = {name: name for name in entry.inputs}, {name: name for name in entry.outputs}
         parts.append(Part(entry.name, folder / entry.file, entry.reach, *names))
     _all_there(folder, parts)

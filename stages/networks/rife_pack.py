@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from stages.networks.library import PLACES, PackMissing
-from stages.networks.pack import FORMAT, MANIFEST, PackRejected, Precision, Target, digest
+from stages.networks.pack import MANIFEST, PackRejected, Precision, Target, decode_manifest
 
 SCALES = (2, 3, 4)
 # Which version is meant where none is named: the quickest first.
@@ -99,32 +99,8 @@ def pack_name(version: str, precision: Precision, size: tuple[int, int] = (512, 
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Read the manifest of a pack of ours. Raises `PackRejected`."""
-    path = folder / MANIFEST
-    try:
-        manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
-    except (OSError, msgspec.DecodeError) as error:
-        raise PackRejected(f"{path}: {error}") from error
-    if manifest.format != FORMAT:
-        raise PackRejected(f"{path}: format {manifest.format}, this version reads {FORMAT}")
-    for graph in manifest.graphs:
-        if Path(graph.file).name != graph.file:
-            raise PackRejected(f"{path}: {graph.file!r} is not a plain file name")
-    return manifest
-
-
-def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Write a pack's manifest."""
-    text = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
-    (folder / MANIFEST).write_bytes(text + b"\n")
-
-
-def verify(folder: Path) -> None:
-    """Raise `PackRejected` unless every graph is the one that was written."""
-    for graph in read_manifest(folder).graphs:
-        path = folder / graph.file
-        if not path.is_file() or digest(path) != graph.sha256:
-            raise PackRejected(f"{path} is damaged or was changed: convert again")
+    """Read the manifest of one of our packs of RIFE. Raises `PackRejected`."""
+    return decode_manifest(folder, Manifest)
 
 
 def _ours(folder: Path, size: tuple[int, int]) -> RifePack:

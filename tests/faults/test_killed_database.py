@@ -42,6 +42,16 @@ def start(seed):
     os.close(writing)
     return pid, reading
 
+def wait_written(pids, more):
+    # Killed after so many bytes, which may be in the middle of anything, and not at some time.
+    def written():
+        files = [open(f"/proc/{{pid}}/io") for pid in pids]
+        return sum(int(line.split()[1]) for file in files for line in file if "wchar" in line)
+
+    end, target = time.monotonic() + 20, written() + more
+    while written() < target:
+        assert time.monotonic() < end, "the writers stand still"
+
 def check(last):
     connection = sqlite3.connect(PATH)
     assert connection.execute("PRAGMA quick_check").fetchone() == ("ok",)
@@ -62,7 +72,7 @@ evicted = found = 0
 for round in range({rounds}):
     writers = [start(round * 10 + number) for number in range({writers})]
     lasts = [os.read(reading, 8) for _, reading in writers]  # each has opened, and written
-    time.sleep(random.Random(round).uniform(0, 0.03))
+    wait_written([pid for pid, _ in writers], random.Random(round).randrange(400_000))
     last = set()
     for (pid, reading), first in zip(writers, lasts):
         os.kill(pid, signal.SIGKILL)

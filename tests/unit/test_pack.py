@@ -40,14 +40,14 @@ def test_our_pack_is_read_back(tmp_path: Path) -> None:
     assert [part.name for part in found.parts] == ["one", "two"]
     assert found.parts[0].inputs == {"a": "a"}
     assert found.clears_transparent
-    pack.verify(tmp_path)
+    pack.verify(tmp_path, pack.read_manifest(tmp_path).graphs)
 
 
 def test_a_changed_graph_is_noticed(tmp_path: Path) -> None:
     pack.write_manifest(tmp_path, manifest(written(tmp_path, "one", "two")))
     (tmp_path / "two.onnx").write_bytes(b"three")
     with pytest.raises(PackRejected, match=r"two\.onnx is damaged"):
-        pack.verify(tmp_path)
+        pack.verify(tmp_path, pack.read_manifest(tmp_path).graphs)
 
 
 def test_a_missing_graph_is_named(tmp_path: Path) -> None:
@@ -55,6 +55,8 @@ def test_a_missing_graph_is_named(tmp_path: Path) -> None:
     (tmp_path / "two.onnx").unlink()
     with pytest.raises(PackRejected, match=r"lacks two\.onnx"):
         pack.open_pack(tmp_path)
+    with pytest.raises(PackRejected, match=r"two\.onnx is damaged"):
+        pack.verify(tmp_path, pack.read_manifest(tmp_path).graphs)
 
 
 def test_a_manifest_cannot_point_out_of_its_folder(tmp_path: Path) -> None:
