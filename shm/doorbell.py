@@ -16,6 +16,7 @@ Only the first and the last were run by us; the other two follow their systems' 
 import ctypes
 import platform
 import sys
+import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -198,6 +199,28 @@ def open_doorbell(name: str, head_address: int, load_head: Callable[[], int]) ->
     if sys.platform == "darwin" and hasattr(ctypes.CDLL(None), "os_sync_wake_by_address_all"):
         return OsSyncBell(head_address)
     return PollingBell(load_head)
+
+
+class Counter:
+    """A count with a doorbell for the threads of one process, for `wait_any` beside rings."""
+
+    def __init__(self) -> None:
+        self._word = ctypes.c_uint64(0)
+        self._adding = threading.Lock()
+        self.bell: Doorbell = PollingBell(lambda: self.value)
+        if sys.platform == "linux" and platform.machine() in _SYS_FUTEX:
+            self.bell = FutexBell(ctypes.addressof(self._word))
+
+    @property
+    def value(self) -> int:
+        """How often `add` was called."""
+        return self._word.value
+
+    def add(self) -> None:
+        """Count one up and wake who waits."""
+        with self._adding:
+            self._word.value += 1
+        self.bell.ring(self._word.value)
 
 
 def wait_any(bells: Sequence[Doorbell], seen: Sequence[int], timeout_ns: int) -> None:

@@ -109,6 +109,11 @@ class RingReader:
         head = self._load(_HEAD)
         return self._load(self._locks[head & 0xFF] + _POSE_SEQUENCE) if head else 0
 
+    def begun_pose(self) -> int:
+        """Return the newest pose of any frame, also of one that is being made; not validated."""
+        load = self._load
+        return max((load(lock + _POSE_SEQUENCE) for lock in self._locks if load(lock)), default=0)
+
     # --- reading
 
     def skip(self) -> None:

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+from msgspec import structs
 
 from pipeline.core.arguments import CoreError, CoreOptions, check_options
 from pipeline.core.in_process import InProcessCore
-from pipeline.core.session import SessionCore
+from pipeline.core.session import AHEAD, SessionCore
 from pipeline.topology import usable_cores
 from stages.avatar.options import AvatarOptions
 from stages.backends.choice import Kind, gpu_or_cpu
@@ -33,7 +34,9 @@ def build(options: CoreOptions) -> "InProcessCore | SessionCore":
     check_options(options)
     avatar = avatar_options(options)
     if options.processes:
-        return SessionCore(options, session_config(options, avatar))
+        return SessionCore(
+            options, session_config(options, structs.replace(avatar, lanes=_lanes(avatar)))
+        )
     from stages.avatar.poser import open_poser
     from stages.stage import StartFailed
 
@@ -65,6 +68,12 @@ def avatar_options(options: CoreOptions) -> AvatarOptions:
         cache_gb=float(options.model_cache_size) if options.model_cache else 0.0,
         cache_place="device" if options.model_vram_cache else "ram",
     )
+
+
+def _lanes(avatar: AvatarOptions) -> int:
+    """Return how many poses a session draws at once while they are streamed."""
+    on_processor = avatar.poser == "tha3" and avatar.backend in ("auto", "openvino", "onnxruntime")
+    return min(2, usable_cores()) if on_processor else 1
 
 
 def interpolation_options(options: CoreOptions) -> InterpolationOptions:
@@ -170,7 +179,9 @@ def session_config(options: CoreOptions, avatar: AvatarOptions) -> str:
     stages.append(stage_table("avatar", "avatar", given(avatar)))
     if options.use_interpolation:
         interpolation = given(interpolation_options(options))
-        stages.append(stage_table("interpolation", "interpolation", interpolation))
+        # Those of a list stay as they are while the lists of all poses under way are made.
+        slots = options.images * (AHEAD + 2)
+        stages.append(stage_table("interpolation", "interpolation", interpolation, slots))
     return "\n".join(stages)
 
 
@@ -184,9 +195,10 @@ def given(options: msgspec.Struct) -> dict[str, object]:
     }
 
 
-def stage_table(name: str, kind: str, options: Mapping[str, object]) -> str:
+def stage_table(name: str, kind: str, options: Mapping[str, object], slots: int = 8) -> str:
     """Return one stage of a config as TOML."""
-    lines = ["[[stages]]", f'name = "{name}"', f'kind = "{kind}"', "[stages.options]"]
+    lines = ["[[stages]]", f'name = "{name}"', f'kind = "{kind}"', f"slots = {slots}"]
+    lines.append("[stages.options]")
     # Strings, numbers and booleans of JSON are those of TOML.
     lines += [f"{key} = {json.dumps(value)}" for key, value in options.items()]
     return "\n".join(lines) + "\n"

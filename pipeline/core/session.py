@@ -15,7 +15,7 @@ import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import cv2
 import numpy as np
@@ -35,6 +35,17 @@ _ROOT: Final = Path(__file__).resolve().parents[2]
 _START_S: Final = 60.0
 _ANSWER_S: Final = 30.0
 _ASK_AGAIN_S: Final = 2.0  # a stage that died took the pose with it
+_LOOK_S: Final = 0.01
+_MOMENT_S: Final = 0.0005
+# Poses under way in a stream: as many as the avatar draws at once, and one that waits its turn.
+AHEAD: Final = 3
+
+
+class _Asked(NamedTuple):
+    """A pose that was given."""
+
+    sequence: int
+    pose: NDArray[np.float32]
 
 
 class SessionCore:
@@ -114,15 +125,15 @@ class SessionCore:
     def stream(self, poses: Iterable[Any]) -> Iterator[list[Image]]:
         """Yield the pictures of each pose, in order, keeping every process at work.
 
-        The next pose is given as soon as the avatar has drawn the one before, while that is still
-        stored and interpolated. Each list is valid until the next one is asked for.
+        The next poses are given while the one before is still drawn, stored and interpolated. Each
+        list is valid until the next one is asked for.
         """
-        asked: deque[int] = deque()
+        asked: deque[_Asked] = deque()
         for pose in poses:
             if asked:
-                self._wait_until_drawn(asked[-1])
+                self._wait_until_begun(asked[-1])
             asked.append(self._submit(checked_poses(pose)[-1]))
-            if len(asked) > 1:
+            if len(asked) > AHEAD:
                 yield self._collect(asked.popleft())
         while asked:
             yield self._collect(asked.popleft())
@@ -138,7 +149,7 @@ class SessionCore:
         if self._process.poll() is not None:
             raise CoreError(f"the core's session has ended: {self._last_words()}")
 
-    def _submit(self, pose: NDArray[np.float32]) -> int:
+    def _submit(self, pose: NDArray[np.float32]) -> _Asked:
         self._check_open()
         if not self._has_image:
             raise CoreError("no picture yet: call setImage first")
@@ -147,10 +158,9 @@ class SessionCore:
         stamp = Stamp(self._sequence, now, now, pose=pose.tobytes())
         with self._poses.slot(stamp) as array:
             array[:] = pose
-        self._last_pose = pose
-        return self._sequence
+        return _Asked(self._sequence, pose)
 
-    def _collect(self, sequence: int) -> list[Image]:
+    def _collect(self, asked: _Asked) -> list[Image]:
         """Wait for the pictures of a pose; ask again for one that died with its stage."""
         frames: list[Frame] = []
         end, again = time.monotonic() + _ANSWER_S, time.monotonic() + _ASK_AGAIN_S
@@ -158,7 +168,7 @@ class SessionCore:
             frame = self._frames.next(0.2)
             if frame is not None:
                 stamp = frame.stamp
-                if stamp.pose_sequence < sequence:
+                if stamp.pose_sequence < asked.sequence:
                     continue
                 frames.append(frame)
                 if not stamp.phase_denominator:
@@ -167,21 +177,26 @@ class SessionCore:
             self._check_open()
             if time.monotonic() > end:
                 raise CoreError(f"no picture came in {_ANSWER_S:g} s: {self._last_words()}")
-            if time.monotonic() > again and not frames:
+            if time.monotonic() > again and not frames and not self._is_begun(asked):
                 again = time.monotonic() + _ASK_AGAIN_S
-                sequence = self._submit(self._last_pose)
+                asked = self._submit(asked.pose)
 
     def _pictures(self, frames: list[Frame]) -> list[Image]:
         """Return `images` pictures: after a new character there is nothing to interpolate from."""
         pictures = [frame.array for frame in frames[-self._images :]]
         return [pictures[0]] * (self._images - len(pictures)) + pictures
 
-    def _wait_until_drawn(self, sequence: int) -> None:
-        end = time.monotonic() + _ASK_AGAIN_S
-        while self._drawn.newest_pose() < sequence and time.monotonic() < end:
-            if self._frames.newest_pose() >= sequence:
-                return  # it came from the cacher
-            self._drawn.newest(0.005)
+    def _wait_until_begun(self, asked: _Asked) -> None:
+        """Wait until another pose can be given: the avatar takes the newest, and drops others."""
+        end, pause_s = time.monotonic() + _ANSWER_S, _MOMENT_S
+        while not self._is_begun(asked) and time.monotonic() < end:
+            # One is begun a moment after another was published.
+            pause_s = _MOMENT_S if self._drawn.newest(pause_s) else _LOOK_S
+
+    def _is_begun(self, asked: _Asked) -> bool:
+        """Whether the avatar is at a pose or past it, or it came from the cacher."""
+        sequence = asked.sequence
+        return self._drawn.begun_pose() >= sequence or self._frames.newest_pose() >= sequence
 
     def close(self) -> None:
         """End the session and wait until nothing of it is left."""

@@ -6,6 +6,9 @@ import pytest
 from sessions import running_session, started_session
 
 from ezvtb_interface import CoreError, get_core
+from pipeline.client import ask
+from pipeline.topology import usable_cores
+from stages.control import GetStatus
 from tests.tha3_reference import DATA, Reference, write_pack
 
 pytest.importorskip("onnx", reason="builds the packs where the extra `convert` is installed")
@@ -174,3 +177,30 @@ def test_session_that_may_not_stand_in_ends_with_the_reason(tmp_path):
     with started_session(*(f"stages.avatar.options.{option}" for option in options)) as session:
         assert session.process.wait(20) == 3
         assert "docs/weights.md" in session.log
+
+
+def drawn_in_lanes(core):
+    stages = ask(core._name, GetStatus())["stages"]
+    return next(s["counters"].get("drawn_in_lanes", 0) for s in stages if s["name"] == "avatar")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(usable_cores() < 2, reason="one core draws one pose at a time")
+def test_a_stream_draws_two_poses_at_once_and_the_same_pictures(models, reference):
+    given = []
+
+    def poses(core):
+        random = np.random.default_rng(0)
+        while len(given) % 4 or drawn_in_lanes(core) < 3:
+            given.append(random.uniform(0, 0.5, (1, 45)).astype(np.float32))
+            yield given[-1]
+
+    with get_core(model_dir=str(models), **ALONE) as core:
+        core.setImage(reference.picture)
+        streamed = [pictures[-1].copy() for pictures in core.stream(poses(core))]
+        assert len(streamed) == len(given)
+        for number in (0, -2, -1):
+            alone = core.inference(given[number])[-1]
+            # One thread adds up in another order than two: some values are rounded otherwise.
+            off = cv2.absdiff(streamed[number], alone)
+            assert off.max() <= 2 and (off > 0).mean() < 0.02
