@@ -152,6 +152,7 @@ def _import(arguments: argparse.Namespace) -> int:
 def _inspect(arguments: argparse.Namespace) -> int:
     from pipeline import cache_inspection
     from stages.cacher.archive import Archive
+    from stages.cacher.key import Maker
 
     with Archive(_database(arguments)) as archive:
         found = cache_inspection.shelves(archive)
@@ -165,7 +166,7 @@ def _inspect(arguments: argparse.Namespace) -> int:
             )
         if arguments.trace is not None:
             options = _cacher_options(arguments)
-            for shelf in found:
+            for shelf in (shelf for shelf in found if shelf.maker is Maker.POSER):
                 hits = cache_inspection.hits(archive, shelf, arguments.trace, options)
                 print(
                     f"  {arguments.trace.name} with look {shelf.look:016x}: of {hits.poses} poses "

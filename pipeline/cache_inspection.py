@@ -49,7 +49,7 @@ def shelves(archive: Archive) -> list[Shelf]:
 
 
 def hits(archive: Archive, shelf: Shelf, trace: Path, options: CacherOptions) -> Hits:
-    """Return how a trace would be answered for the look and quality of a shelf.
+    """Return how a trace would be answered from a shelf of drawn pictures.
 
     Raises `TraceRejected`.
     """
@@ -61,7 +61,7 @@ def hits(archive: Archive, shelf: Shelf, trace: Path, options: CacherOptions) ->
     poses = load_trace(trace)
     before = b""
     for pose in poses:
-        key = key_of(quantiser.quantise(pose).tobytes(), shelf.look, shelf.quality, shelf.maker)
+        key = key_of(quantiser.quantise(pose).tobytes(), shelf.look, shelf.quality)
         found = key if key in stored else near.nearest(pose, options.snap_within, SMALL)
         exact += key in stored
         is_near = key not in stored and found is not None and found != before

@@ -1,7 +1,7 @@
 """What is said of a running session: to tools, to subscribers, to the terminal."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from pipeline.process import StageProcess
 from pipeline.topology import Topology
@@ -49,6 +49,12 @@ def _hit_shares(counters: Mapping[str, int]) -> dict[str, float]:
     return shares
 
 
+_CACHE_COUNTERS: Final = (
+    *("hits", "misses", "snapped", "stale", "on_the_way", "kept_between"),
+    *("entries", "bytes", "evictions"),
+)
+
+
 def session_status(
     topology: Topology,
     stages: Iterable[StageProcess],
@@ -64,7 +70,7 @@ def session_status(
     output = next(row for row in rows if row["name"] == topology.output_stage)
     counts = {
         name: sum(row["counters"].get(name, 0) for row in rows if row["kind"] == "cacher")
-        for name in ("hits", "misses", "snapped", "stale", "entries", "bytes", "evictions")
+        for name in _CACHE_COUNTERS
     }
     looked_up = counts["hits"] + counts["misses"]
     states = {row["state"] for row in rows if not (row["optional"] and row["state"] == "failed")}

@@ -92,6 +92,7 @@ class StageProcess:
             poses=self.plan.poses,
             frames=self.plan.frames,
             watches=self.plan.watches,
+            watches_between=self.plan.watches_between,
             gives_poses=self.plan.gives_poses,
             gives_frames=self.plan.gives_frames,
             threads=self.plan.threads,

@@ -47,6 +47,7 @@ class StagePlan(Struct, kw_only=True, frozen=True):
     poses: tuple[str, ...]  # read for poses: the first, or a later one while its writer is dead
     frames: tuple[str, ...]  # read as one stream, in order of pose
     watches: str | None  # the avatar's frames, from which a cacher stores what was made
+    watches_between: str | None  # the interpolation's, for those it makes in between
     gives_poses: str | None
     gives_frames: str | None
     threads: int
@@ -148,6 +149,7 @@ def _stage_plan(config: Config, node: Node, threads: int) -> StagePlan:
         poses=_poses(session, node),
         frames=_frames(session, node),
         watches=_watches(session, node),
+        watches_between=_watches_between(session, node),
         gives_poses=node.segment(session, "poses") if "poses" in gives else None,
         gives_frames=node.segment(session, "frames") if "frames" in gives else None,
         threads=threads,
@@ -160,17 +162,21 @@ def _stage_plan(config: Config, node: Node, threads: int) -> StagePlan:
 def _options(node: Node) -> Struct:
     """Return a stage's options; a cacher is told what an interpolation behind it makes."""
     options = node.stage.options
-    if not isinstance(options, CacherOptions) or options.steps is not None or not node.readers:
+    if not isinstance(options, CacherOptions) or options.steps is not None:
         return options
-    behind = node.readers[0].readers  # the avatar's: they read the cacher's frames as well
-    scales = [
-        reader.stage.options.scale
-        for reader in behind
-        if isinstance(reader.stage.options, InterpolationOptions)
-    ]
-    # Anybody else would see these pictures as frames.
-    steps = scales[0] if len(behind) == len(scales) == 1 else 1
+    behind = _interpolation_behind(node)
+    steps = getattr(behind.stage.options, "scale", 1) if behind else 1
     return structs.replace(options, steps=steps)
+
+
+def _interpolation_behind(gate: Node) -> Node | None:
+    """Return the interpolation that reads a cacher's frames with those of its avatar.
+
+    None if anybody else does, who would take the pictures on the way for frames.
+    """
+    behind = gate.readers[0].readers if gate.readers else []
+    makes_between = [isinstance(node.stage.options, InterpolationOptions) for node in behind]
+    return behind[0] if makes_between == [True] else None
 
 
 def _poses(session: str, node: Node) -> tuple[str, ...]:
@@ -190,6 +196,11 @@ def _frames(session: str, node: Node) -> tuple[str, ...]:
 
 def _watches(session: str, node: Node) -> str | None:
     return node.readers[0].segment(session, "frames") if node.entry.is_gate else None
+
+
+def _watches_between(session: str, node: Node) -> str | None:
+    behind = _interpolation_behind(node) if node.entry.is_gate else None
+    return behind.segment(session, "frames") if behind else None
 
 
 def _rings(session: str, node: Node) -> Iterator[RingPlan]:
@@ -240,7 +251,7 @@ def _readers_of(topology: Topology, ring: RingPlan) -> Iterator[str]:
         if ring.segment in stage.poses[1:]:
             gate = next(s.name for s in topology.stages if s.gives_poses == stage.poses[0])
             yield f"{stage.name} (while {gate} is gone)"
-        if ring.segment == stage.watches:
+        if ring.segment in (stage.watches, stage.watches_between):
             yield f"{stage.name} (to store them)"
     if ring.segment == topology.output:
         yield "other programs"

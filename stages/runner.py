@@ -53,6 +53,7 @@ class StageSpec(Struct, kw_only=True, frozen=True):
     poses: tuple[str, ...] = ()
     frames: tuple[str, ...] = ()
     watches: str | None = None
+    watches_between: str | None = None
     gives_poses: str | None = None
     gives_frames: str | None = None
     threads: int = 1
@@ -169,6 +170,7 @@ class Runner:
             poses=FallbackReader(spec.poses) if spec.poses else None,
             frames=MergedReader(spec.frames) if spec.frames else None,
             watched=RingReader(spec.watches) if spec.watches else None,
+            watched_between=RingReader(spec.watches_between) if spec.watches_between else None,
             gives_poses=self._take_over(spec.gives_poses),
             gives_frames=self._take_over(spec.gives_frames),
         )

@@ -28,12 +28,14 @@ class Rings:
     poses: FallbackReader | None = None
     frames: MergedReader | None = None
     watched: RingReader | None = None
+    watched_between: RingReader | None = None
     gives_poses: RingWriter | None = None
     gives_frames: RingWriter | None = None
 
     def close(self) -> None:
         """Let every ring go."""
-        for ring in (self.poses, self.frames, self.watched, self.gives_poses, self.gives_frames):
+        watched = (self.watched, self.watched_between)
+        for ring in (self.poses, self.frames, *watched, self.gives_poses, self.gives_frames):
             if ring is not None:
                 ring.close()
 

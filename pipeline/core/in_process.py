@@ -19,7 +19,6 @@ from pipeline.topology import usable_cores
 from stages.avatar.look import look_of
 from stages.avatar.picture import PictureRejected
 from stages.avatar.poser import Poser
-from stages.cacher.key import Maker
 from stages.cacher.options import CacherOptions
 from stages.cacher.store import DatabaseRejected
 from stages.gaps import gaps
@@ -106,23 +105,23 @@ class InProcessCore:
 
         `poses` are those of the inner pictures; without them nothing is stored.
         """
-        if self._method is None:
+        method, kept = self._method, self._kept
+        if method is None:
             return
-        kept = self._kept
         if kept is None or not poses:
             inner = [False] * (len(row) - 2)
         else:
             poses = [kept.rounded(pose) for pose in poses]
             inner = [
-                kept.show(pose, picture) or kept.show(pose, picture, Maker.INTERPOLATION)
+                kept.show(pose, picture) or kept.show(pose, picture, method.how)
                 for pose, picture in zip(poses, row[1:-1], strict=True)
             ]
         for gap in gaps([True, *inner, True]):
             outs = row[gap.first : gap.last + 1]
-            self._method.between(row[gap.first - 1], row[gap.last + 1], outs)
+            method.between(row[gap.first - 1], row[gap.last + 1], outs)
             if kept is not None and poses:
                 for pose, picture in zip(poses[gap.first - 1 : gap.last], outs, strict=True):
-                    kept.keep(pose, picture, Maker.INTERPOLATION)
+                    kept.keep(pose, picture, method.how)
 
     def counters(self) -> Mapping[str, int]:
         """Return how often pictures and results of networks were at hand, and how often not."""

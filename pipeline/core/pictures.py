@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from stages.cacher.build import make_quantiser, open_store
 from stages.cacher.codec import BlobRejected, Codec
-from stages.cacher.key import Maker, key_of
+from stages.cacher.key import key_between, key_of
 from stages.cacher.options import CacherOptions
 from stages.cacher.store import Statistics
 
@@ -28,9 +28,12 @@ class Pictures:
         """Return the pose to draw instead of `pose`, (45,)."""
         return self._quantiser.quantise(pose)
 
-    def show(self, pose: Pose, out: Image, maker: Maker = Maker.POSER) -> bool:
-        """Write the picture of a rounded pose into `out`; False if there is none."""
-        key = key_of(pose.tobytes(), self.look, self._quality, maker)
+    def show(self, pose: Pose, out: Image, how: int | None = None) -> bool:
+        """Write the picture of a rounded pose into `out`; False if there is none.
+
+        `how` names what made it, if it was made in between two others (`Method.how`).
+        """
+        key = self._key(pose, how)
         blob = self._store.get(key)
         if blob is None:
             return False
@@ -41,10 +44,14 @@ class Pictures:
             return False
         return True
 
-    def keep(self, pose: Pose, picture: Image, maker: Maker = Maker.POSER) -> None:
-        """Keep the picture of a rounded pose."""
-        key = key_of(pose.tobytes(), self.look, self._quality, maker)
-        self._store.put(key, self._codec.encode(picture))
+    def keep(self, pose: Pose, picture: Image, how: int | None = None) -> None:
+        """Keep the picture of a rounded pose; `how` as for `show`."""
+        self._store.put(self._key(pose, how), self._codec.encode(picture))
+
+    def _key(self, pose: Pose, how: int | None) -> bytes:
+        if how is None:
+            return key_of(pose.tobytes(), self.look, self._quality)
+        return key_between(pose.tobytes(), self.look, how, self._quality)
 
     def statistics(self) -> Statistics:
         """The store's counts."""

@@ -7,10 +7,12 @@
 
 The pose is the one that was drawn, after quantising: so pictures kept with one quantiser are right
 under every other, and nearly all of them useless. The look stands for picture, poser, weights and
-options (`Stamp.look`). Nothing is hashed away: a picture is found again only by what it shows.
+options (`Stamp.look`); that of a picture made in between others also for how it was made: flow or
+which network. Nothing else is hashed away: a picture is found again only by what it shows.
 """
 
 import enum
+import hashlib
 import struct
 from typing import NamedTuple
 
@@ -21,6 +23,7 @@ from stages.pose import SIZE
 
 _POSE_BYTES = 4 * SIZE
 _TAIL = struct.Struct("<QBB")
+_LOOKS = struct.Struct("<QQ")
 KEY_BYTES = _POSE_BYTES + _TAIL.size
 
 
@@ -62,6 +65,15 @@ def belongs(key: bytes, look: int, quality: int) -> bool:
     return key[_POSE_BYTES:] == _TAIL.pack(look, quality, Maker.POSER)
 
 
-def key_of(pose: bytes, look: int, quality: int, maker: Maker = Maker.POSER) -> bytes:
-    """Return the packed key of a picture that shows `pose`, 180 bytes."""
-    return pose + _TAIL.pack(look, quality, maker)
+def key_of(pose: bytes, look: int, quality: int) -> bytes:
+    """Return the packed key of a picture that was drawn for `pose`, 180 bytes."""
+    return pose + _TAIL.pack(look, quality, Maker.POSER)
+
+
+def key_between(pose: bytes, look: int, how: int, quality: int) -> bytes:
+    """Return the packed key of a picture made in between two others, at `pose`, 180 bytes.
+
+    `look` is that of the two, `how` are 64 bits that name what made it.
+    """
+    both = hashlib.blake2b(_LOOKS.pack(look, how), digest_size=8).digest()
+    return pose + _TAIL.pack(int.from_bytes(both, "little"), quality, Maker.INTERPOLATION)

@@ -30,7 +30,7 @@ from stages.stage import CommandRefused, Rings, Stage, StartFailed
 # A hit waits for the misses before it; an avatar that takes longer than this for one frame, or dies
 # meanwhile, does not hold the picture up.
 _PATIENCE_NS: Final = 1_000_000_000
-_ASKED_KEPT: Final = 256  # more than any ring has slots
+_MET_KEPT: Final = 256  # more than any ring has slots
 
 
 class Hit(NamedTuple):
@@ -74,12 +74,14 @@ class Cacher(Stage):
         assert rings.poses is not None and rings.watched is not None
         assert rings.gives_poses is not None and rings.gives_frames is not None
         self._poses, self._made = rings.poses, rings.watched
+        self._between = rings.watched_between
         self._misses, self._hits = rings.gives_poses, rings.gives_frames
         self._pose = np.empty(SIZE, np.float32)
         self._held: Hit | None = None
         self._asked = 0  # pose sequence of the last miss passed on
         self._asked_ns = 0
-        self._all_asked: deque[int] = deque(maxlen=_ASKED_KEPT)
+        self._met: deque[int] = deque(maxlen=_MET_KEPT)  # poses
+        self._before: Stamp | None = None  # what was shown, or asked for, for the pose before
         self._look = 0  # of the neighbours
         self._last = b""  # key of the picture given last, or asked for
         self._newest: tuple[Stamp, int] | None = None  # the last pose, and when it was given
@@ -89,7 +91,7 @@ class Cacher(Stage):
         """Answer a pose, else encode a frame, else wait for either."""
         if self._work():
             return
-        awaited = [*self._poses.awaited(), self._made]
+        awaited = [*self._poses.awaited(), self._made, *self._ways.awaited]
         seen = [reader.head for reader in awaited]
         if self._work():  # what came before we looked would not wake us
             return
@@ -110,6 +112,8 @@ class Cacher(Stage):
             self._show(self._held)
         elif (made := self._made.next()) is not None:
             self._remember(made)
+        elif self._ways.remember(self._met, self.meter):
+            self._count()
         else:
             return False
         return True
@@ -124,8 +128,9 @@ class Cacher(Stage):
         key = key_of(pose, look, self.options.quality)
         stamp = stamp._replace(pose=pose)
         stamp = stamp._replace(look=look)
-        before = self._newest[0] if self._newest else None
+        before, self._before = self._before, stamp
         self._newest = stamp, given_ns
+        self._met.append(stamp.pose_sequence)
         after, self._held = self._asked, None  # an older pose is not shown after a newer one
         hit = Hit(stamp, key, b"", after, given_ns, start, before)
         blob = self._store.get(key) if look else None
@@ -133,6 +138,7 @@ class Cacher(Stage):
             self._give(hit._replace(blob=blob))
         elif (near := self._near(hit, exact, self.options.snap_within, SMALL)) is not None:
             self.meter.count("snapped")
+            self._before = near.stamp
             self._give(near)
         else:
             stale = self._near(hit, exact, self.options.stale_within)
@@ -182,7 +188,6 @@ class Cacher(Stage):
         with self._misses.slot(stamp) as array:
             array[:] = np.frombuffer(stamp.pose, "<f4")
         self._asked, self._asked_ns = stamp.pose_sequence, now_ns()
-        self._all_asked.append(self._asked)
         self.meter.count("misses")
         self.meter.count("frames_out")
         self.meter.hop.add(self._asked_ns - given_ns)
@@ -246,7 +251,7 @@ class Cacher(Stage):
         start = now_ns()
         stamp = frame.stamp
         # While we were gone the avatar drew poses as they came: these will hardly come again.
-        if not stamp.look or stamp.pose_sequence not in self._all_asked:
+        if not stamp.look or stamp.pose_sequence not in self._met:
             return
         key = key_of(stamp.pose, stamp.look, self.options.quality)
         if key not in self._store:
@@ -284,7 +289,7 @@ class Cacher(Stage):
 
     def _make_ways(self) -> Ways:
         steps, quality = self.options.steps or 1, self.options.quality
-        return Ways(steps, quality, self._quantiser, self._codec, self._store)
+        return Ways(steps, quality, self._quantiser, self._codec, self._store, self._between)
 
     def close(self) -> None:
         """Write what waits to be written."""

@@ -22,7 +22,7 @@ Both directions together gain 0.3 dB at most, for twice the flow.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import cv2
 import numpy as np
@@ -34,6 +34,8 @@ from stages.premultiplied import AlphaEdge, Image
 Flow = NDArray[np.float32]
 Sample = TypeVar("Sample", bound=np.generic)
 
+# Counted up when frames come out differently, so that no cache shows old ones.
+VERSION: Final = 1
 _FLOW_PIXELS = 256  # roughly, along the longer side
 _MARGIN = 32  # pixels around the figure in both frames: ground for the flow to hold on to
 _LEAST_BOX = 64  # of the reduced picture; the flow's pyramid needs some room

@@ -1,5 +1,6 @@
 """What makes the frames in between: the network, or optical flow, and which of them now."""
 
+import hashlib
 import logging
 import statistics
 from collections import deque
@@ -14,12 +15,12 @@ from numpy.typing import NDArray
 from shm.clock import now_ns
 from stages.backends.choice import open_backend
 from stages.backends.engine import Backend, BackendMissing, GraphRejected
-from stages.interpolation.flow import FlowInterpolator
+from stages.interpolation.flow import VERSION, FlowInterpolator
 from stages.interpolation.options import InterpolationOptions
 from stages.interpolation.rife import RifeInterpolator
 from stages.networks.library import models_folder
 from stages.networks.pack import PackRejected
-from stages.networks.rife_pack import find_rife
+from stages.networks.rife_pack import find_rife, look
 
 Image = NDArray[np.uint8]
 
@@ -50,6 +51,7 @@ class Method:
         self._rife: RifeInterpolator | None = None
         self._backend: Backend | None = None
         self._took: deque[int] = deque(maxlen=_WATCHED)
+        self._graphs = b""
         self.rife_ns = 0  # what a pair took in the trial
         if options.method != "flow":
             self._open_rife(options, threads, (height, width))
@@ -64,6 +66,7 @@ class Method:
                 options.backend, device_id=options.device_id, threads=threads
             )
             self._rife = RifeInterpolator(pack, self._backend)
+            self._graphs = look(pack)
         except (PackRejected, BackendMissing, GraphRejected) as error:
             self._say(f"{error}. Until then optical flow makes the frames in between")
             return
@@ -79,6 +82,16 @@ class Method:
                 "optical flow makes them"
             )
         self.notes.append(found)
+
+    @property
+    def how(self) -> int:
+        """64 bits that name what makes the frames now, and of which scale; never 0.
+
+        Of a network they are those of its graphs, which say version and precision as well.
+        """
+        maker = self._graphs if self.kind == "rife" else b"flow %d" % VERSION
+        named = maker + b" %d" % self._options.scale
+        return int.from_bytes(hashlib.blake2b(named, digest_size=8).digest(), "little") | 1
 
     def _say(self, sentence: str) -> None:
         if self._options.method == "rife":

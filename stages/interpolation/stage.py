@@ -42,6 +42,7 @@ class Interpolation(Stage):
         # The last frame given, in our own ring: nobody but us takes its slot again, and we do not
         # before the next frame is out, because the newest slot is never lent.
         self._before: tuple[Stamp, NDArray[np.uint8]] | None = None
+        self._ring.look = self._method.how
 
     def step(self, timeout_s: float) -> None:
         """Give the frames up to and with the newest one."""
@@ -70,6 +71,8 @@ class Interpolation(Stage):
         if not slots and self.options.scale > 1:
             self._method.prepare(shown.array)  # the next one does not have to
         self.meter.counters["by_rife"] = int(self._method.kind == "rife")
+        # After all frames that were made before: whoever stores them takes their method from it.
+        self._ring.look = self._method.how
 
     def _known(self, stamp: Stamp) -> tuple[dict[int, Frame], int]:
         """Return what the cacher has of the way to a frame, and how many such it has given."""
@@ -176,6 +179,7 @@ class Interpolation(Stage):
         if not self._method.use(options):
             raise CommandRefused("a network is loaded only when the interpolation starts")
         self.options = options
+        self._ring.look = self._method.how
 
     def close(self) -> None:
         """Give the network's device back."""

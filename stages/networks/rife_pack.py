@@ -3,13 +3,21 @@
 Reading one needs neither onnx nor a back end, and executes nothing in it.
 """
 
+import hashlib
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import msgspec
 
 from stages.networks.library import PLACES, PackMissing
-from stages.networks.pack import MANIFEST, PackRejected, Precision, Target, decode_manifest
+from stages.networks.pack import (
+    MANIFEST,
+    PackRejected,
+    Precision,
+    Target,
+    decode_manifest,
+    digest,
+)
 
 SCALES = (2, 3, 4)
 # Which version is meant where none is named: the quickest first.
@@ -101,6 +109,15 @@ def pack_name(version: str, precision: Precision, size: tuple[int, int] = (512, 
 def read_manifest(folder: Path) -> Manifest:
     """Read the manifest of one of our packs of RIFE. Raises `PackRejected`."""
     return decode_manifest(folder, Manifest)
+
+
+def look(pack: RifePack) -> bytes:
+    """Return a digest of a pack's graphs: what shapes the pixels besides the two frames."""
+    if pack.frame is not None:
+        digests = [graph.sha256 for graph in read_manifest(pack.folder).graphs]
+    else:
+        digests = [digest(path) for _, path in sorted(pack.between.items())]
+    return hashlib.blake2b("".join(digests).encode(), digest_size=16).digest()
 
 
 def _ours(folder: Path, size: tuple[int, int]) -> RifePack:

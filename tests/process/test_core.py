@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 from ezvtb_interface import CoreError, get_core
+from pipeline.client import ask
 from shm.segment import names
 from shm.session import running_sessions
 from stages.avatar.picture import SHIPPED
+from stages.control import GetStatus
 from tests.sessions import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -277,3 +279,52 @@ def test_core_that_is_forgotten_ends_its_session(runtime):
     (session,) = set(running_sessions()) - before
     del core
     wait_until(lambda: session not in running_sessions(), 10)
+
+
+class Played:
+    """A session of a core before a cacher, a flow and what they count."""
+
+    def __init__(self, core):
+        self.core = core
+        self.given = 0
+
+    def play(self, poses):
+        """Show these poses one after the other; return all pictures."""
+        pictures = []
+        for pose in poses:
+            pictures += [picture.copy() for picture in self.core.inference(pose)]
+        self.given += len(poses)
+        return pictures
+
+    def counted(self, stage, name):
+        """What a stage has counted when it has given all frames and stored what it could."""
+        return self._row(stage)["counters"].get(name, 0)
+
+    def settle(self):
+        """Wait until the beats tell of all that was played."""
+        wait_until(lambda: self.counted("cacher", "frames_out") >= self.given, what="a beat")
+        frames = 2 * self.given - 1
+        wait_until(lambda: self.counted("interpolation", "frames_out") == frames, what="a beat")
+
+    def _row(self, stage):
+        rows = ask(self.core._name, GetStatus())["stages"]
+        return next(row for row in rows if row["name"] == stage)
+
+
+def test_a_second_pass_makes_nothing_in_between_and_shows_the_same(runtime):
+    loop = [_pose(neck_z=np.sin(step), head_x=step / 900) for step in range(9)]
+    loop.append(loop[0])
+    with get_core(model_version="builtin", cacher_quality=100) as core:
+        core.setImage(cv2.imread(str(PICTURE), cv2.IMREAD_UNCHANGED))
+        played = Played(core)
+        first = played.play(loop)[1:]  # there is no way to the first pose
+        played.settle()
+        made = played.counted("interpolation", "interpolated")
+        assert made == 9
+        wait_until(lambda: played.counted("cacher", "kept_between") == made, what="pictures kept")
+        again = played.play(loop[1:])
+        played.settle()
+        assert played.counted("interpolation", "interpolated") == made
+        assert played.counted("interpolation", "from_cache") == 9
+        assert played.counted("cacher", "kept_between") == made
+    assert all(np.array_equal(*pair) for pair in zip(first[1:], again, strict=True))

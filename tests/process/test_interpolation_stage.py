@@ -223,3 +223,13 @@ def test_the_network_makes_them_where_it_is_asked_for(
     assert given.stamp.flags == Flag.INTERPOLATED
     assert np.array_equal(given.array, expected)
     assert one.stage.meter.counters["by_rife"] == 1
+
+
+def test_the_ring_says_how_frames_are_made_now(make_ring: MakeRing) -> None:
+    bench = Bench(make_ring, InterpolationOptions(method="flow", scale=2), 1)
+    try:
+        of_two = bench.reader.look
+        bench.stage.set_options(InterpolationOptions(method="flow", scale=4))
+        assert len({0, of_two, bench.reader.look}) == 3
+    finally:
+        bench.close()

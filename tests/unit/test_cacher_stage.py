@@ -15,15 +15,17 @@ from sessions import pose
 from shm import POSE_FORMAT, Flag, RingReader, RingWriter, Stamp, image_format, now_ns
 from shm.fallback import FallbackReader
 from shm.merge import MergedReader
-from stages.between import KNOWN
+from stages.between import KNOWN, between
 from stages.cacher.key import read_key
 from stages.cacher.options import CacherOptions
 from stages.cacher.stage import Cacher
 from stages.meter import Meter
 from stages.stage import CommandRefused, Rings, StartFailed
 
+Pose = NDArray[np.float32]
 HEIGHT = WIDTH = 64
 LOOK = 0xA1
+FLOW, RIFE = 0xF1, 0xF2  # how frames in between are made
 STRICT = {"quality": 100, "quantiser": "uniform", "snap_within": 0.0}
 REST, NEAR, FAR = pose(), pose(head_x=0.02), pose(head_x=0.9)
 
@@ -40,10 +42,13 @@ class Bench:
                 ("misses", POSE_FORMAT),
                 ("made", picture),
                 ("hits", picture),
+                ("between", picture),
             )
         }
         self.poses, self.made = RingWriter(names["poses"]), RingWriter(names["made"])
         self.made.look = LOOK
+        self.between = RingWriter(names["between"])
+        self.between.look = FLOW
         self.asked = RingReader(names["misses"], timeout_s=1.0)
         self.shown = MergedReader([names["hits"], names["made"]])
         self.cacher = Cacher(options, 1, Meter())
@@ -51,6 +56,7 @@ class Bench:
         self._rings = Rings(
             poses=FallbackReader([names["poses"]]),
             watched=RingReader(names["made"]),
+            watched_between=RingReader(names["between"]),
             gives_poses=RingWriter(names["misses"]),
             gives_frames=RingWriter(names["hits"]),
         )
@@ -84,6 +90,14 @@ class Bench:
         self.work()
         return True
 
+    def interpolate(self, before: Stamp, stamp: Stamp, **changes: int) -> bytes:
+        """Be the interpolation: make the frame half way between two, and return its pose."""
+        way = between(before, stamp, 1, 2)
+        with self.between.slot(way._replace(**changes)) as array:
+            array[:] = picture_of(way.pose)
+        self.work()
+        return way.pose
+
     def frames(self) -> list[tuple[int, bool]]:
         """Return pose sequence, and whether it came from the store, of all frames to be shown."""
         found = []
@@ -99,7 +113,7 @@ class Bench:
     def close(self) -> None:
         self.cacher.close()
         self._rings.close()
-        for ring in (self.poses, self.made, self.asked, self.shown):
+        for ring in (self.poses, self.made, self.between, self.asked, self.shown):
             ring.close()
 
 
@@ -399,3 +413,98 @@ def test_no_step_is_shown_before_a_miss_is_drawn(make: Make) -> None:
     bench = known(make, HALF, FAR, steps=2)
     bench.give(REST)  # nobody draws it
     assert on_the_way(bench, bench.give(FAR)) == []
+
+
+def interpolated(make: Make, first: Pose = REST, last: Pose = FAR, **changes: int) -> Bench:
+    """A cacher before an interpolation that has made the frame half way from `first` to `last`."""
+    bench = make(steps=2)
+    for given in (first, last):
+        bench.give(given)
+        bench.draw()
+    before, stamp = _stamps(bench)
+    bench.interpolate(before, stamp, **changes)
+    bench.give(first)
+    return bench
+
+
+def test_a_frame_made_in_between_is_shown_on_the_same_way_again(make: Make) -> None:
+    bench = interpolated(make)
+    (way,) = on_the_way(bench, bench.give(FAR))
+    assert np.frombuffer(way.pose, "<f4") == pytest.approx(pose(head_x=0.45), abs=1e-6)
+    frame = next(f for f in bench.shown.readers[0].history(16) if f.stamp == way)
+    assert np.array_equal(frame.array, picture_of(way.pose))
+    assert (bench.counter("kept_between"), bench.counter("on_the_way")) == (1, 2)  # back as well
+
+
+def test_so_are_the_steps_of_a_motion_smaller_than_one_of_the_quantiser(make: Make) -> None:
+    bench = interpolated(make, REST, NEAR)
+    assert len(on_the_way(bench, bench.give(NEAR))) == 1
+
+
+def test_a_frame_made_in_between_never_stands_for_its_pose(make: Make) -> None:
+    bench = interpolated(make)
+    bench.give(HALF)
+    assert bench.draw()
+
+
+def test_a_drawn_picture_comes_before_one_made_in_between(make: Make) -> None:
+    bench = interpolated(make)
+    bench.give(HALF)
+    bench.draw()
+    bench.give(REST)
+    (way,) = on_the_way(bench, bench.give(FAR))
+    assert way.pose == bench.cacher._quantiser.quantise(HALF).tobytes()
+
+
+def test_a_frame_made_in_another_way_is_not_shown(make: Make) -> None:
+    bench = interpolated(make)
+    bench.between.look = RIFE
+    assert on_the_way(bench, bench.give(FAR)) == []
+    bench.between.look = FLOW
+    assert len(on_the_way(bench, bench.give(REST))) == 1
+
+
+def test_a_frame_left_from_before_a_change_is_not_taken_for_one_after_it(make: Make) -> None:
+    bench = interpolated(make)
+    before, stamp = bench.cacher._before, bench.cacher._newest
+    assert before is not None and stamp is not None
+    # It is in the ring, nobody has looked at it, and then the method changes.
+    with bench.between.slot(between(before, stamp[0]._replace(pose=HALF.tobytes()), 1, 2)):
+        pass
+    bench.between.look = RIFE
+    bench.work()
+    assert bench.counter("kept_between") == 1
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"flags": int(Flag.INTERPOLATED | Flag.REPEATED)},  # of a still picture
+        {"flags": 0},  # passed on as it came
+        {"pose_sequence": 999},  # of a pose that did not come through the cacher
+        {"look": 0},
+    ],
+)
+def test_only_frames_that_were_made_between_known_poses_are_kept(
+    make: Make, changes: dict[str, int]
+) -> None:
+    assert interpolated(make, **changes).counter("kept_between") == 0
+
+
+def test_what_came_from_the_store_is_not_kept_again(make: Make) -> None:
+    bench = known(make, HALF, REST, FAR, steps=2)
+    *_, before, stamp = _stamps(bench)
+    bench.interpolate(before, stamp)
+    assert bench.counter("kept_between") == 0
+    bench = interpolated(make)
+    bench.give(FAR)
+    *_, before, stamp = _stamps(bench)
+    bench.interpolate(before, stamp)
+    assert bench.counter("kept_between") == 1
+
+
+def test_with_a_scale_of_one_nothing_in_between_is_looked_at(make: Make) -> None:
+    bench = interpolated(make)
+    bench.cacher.set_options(CacherOptions(**STRICT, steps=1))
+    assert on_the_way(bench, bench.give(FAR)) == []
+    assert bench.cacher._ways.awaited == ()

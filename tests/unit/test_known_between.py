@@ -84,3 +84,12 @@ def test_the_stamp_on_the_way_lies_between() -> None:
     assert way.flags == Flag.INTERPOLATED
     assert way.captured_ns == 1_000_000 + 50_000_003 // 4
     assert np.frombuffer(way.pose, "<f4") == pytest.approx(poses[1] / 4)
+
+
+@pytest.mark.parametrize("parts", [2, 3, 4])
+def test_the_way_back_has_the_same_poses(parts: int) -> None:
+    chance = np.random.default_rng(parts)
+    here, there = (Stamp(pose=chance.uniform(-1, 1, 45).astype("<f4").tobytes()) for _ in range(2))
+    for part in range(1, parts):
+        back = between(there, here, parts - part, parts)
+        assert between(here, there, part, parts).pose == back.pose

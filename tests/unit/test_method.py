@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 pytest.importorskip("onnx", reason="runs where the extra `convert` is installed")
 
 from stages.interpolation.method import Method
 from stages.interpolation.options import InterpolationOptions
+from stages.networks.rife_pack import find_rife, look
 from tests.rife_packs import write_pack
 
 MS = 1_000_000
@@ -123,3 +125,22 @@ def test_a_scale_that_no_graph_is_for_is_made_by_flow(pack: str, trial_ms: list[
     for made, out in zip((method, by_flow), outs, strict=True):
         assert len(list(made.each(older, newer, list(out)))) == 3
     assert np.array_equal(*outs)
+
+
+def test_how_frames_are_made_has_a_name_of_its_own(pack: str, trial_ms: list[int]) -> None:
+    def how(method: str, scale: int, graphs: str = pack) -> int:
+        wanted = structs.replace(options(graphs, method), scale=scale)
+        return Method(wanted, 1, *SIZE).how
+
+    names = {how("flow", 2), how("flow", 3), how("rife", 2), how("rife", 3)}
+    assert len(names) == 4 and 0 not in names
+    assert how("rife", 2) in names  # the same in the next session
+
+
+def test_networks_of_other_weights_have_another_name(pack: str, tmp_path: Path) -> None:
+    found = [look(find_rife(Path(pack), "", "fp32", SIZE))]
+    path = tmp_path / "rife_x2_fp32.onnx"
+    for content in (b"weights", b"others"):
+        path.write_bytes(content)
+        found.append(look(find_rife(tmp_path, "", "fp32", (512, 512))))
+    assert len(set(found)) == 3

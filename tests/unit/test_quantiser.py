@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from stages.cacher.key import KEY_BYTES, Maker, PictureKey, key_of, read_key
+from stages.cacher.key import KEY_BYTES, Maker, PictureKey, key_between, key_of, read_key
 from stages.cacher.quantiser import GridQuantiser, SimplifyQuantiser
 from stages.pose import HIGH, INDEX, LOW, SIZE, neutral
 
@@ -133,21 +133,22 @@ def test_unknown_simplification_is_refused(level: int) -> None:
 def test_a_key_says_what_it_was_made_of(
     pose: NDArray[np.float32], look: int, quality: int, maker: Maker
 ) -> None:
-    key = key_of(pose.tobytes(), look, quality, maker)
+    key = PictureKey(pose.tobytes(), look, quality, maker).packed()
     assert len(key) == KEY_BYTES
     assert read_key(key) == PictureKey(pose.tobytes(), look, quality, maker)
-    assert read_key(key).packed() == key
+    assert (key == key_of(pose.tobytes(), look, quality)) == (maker is Maker.POSER)
 
 
 def test_everything_is_part_of_a_key() -> None:
     pose = neutral().tobytes()
     keys = {key_of(pose, 1, 85), key_of(pose, 2, 85), key_of(pose, 1, 86)}
-    keys.add(key_of(pose, 1, 85, Maker.INTERPOLATION))
+    keys |= {key_between(pose, 1, how, 85) for how in (1, 2)}
+    keys |= {key_between(pose, 2, 1, 85), key_between(pose, 1, 1, 86)}
     for index in range(SIZE):
         other = neutral()
         other[index] = 1.0
         keys.add(key_of(other.tobytes(), 1, 85))
-    assert len(keys) == SIZE + 4
+    assert len(keys) == SIZE + 7
 
 
 @pytest.mark.parametrize("key", [b"", bytes(KEY_BYTES - 1), bytes(KEY_BYTES - 1) + b"\x09"])

@@ -66,6 +66,12 @@ def test_avatar_without_fallback_reads_the_cacher_alone(compose):
     assert stage(found, "avatar").poses == ("aya-main-cacher-p",)
 
 
+def test_cacher_watches_what_is_made_in_between(compose):
+    assert stage(compose(GATE), "cacher").watches_between == "aya-main-interpolation-f"
+    alone = compose(GATE.replace("interpolation", ""))
+    assert stage(alone, "cacher").watches_between is None
+
+
 def test_cacher_watches_what_its_avatar_makes(compose):
     assert stage(compose(GATE), "cacher").watches == "aya-main-avatar-f"
 
