@@ -13,7 +13,7 @@ from typing import Final
 
 from stages.cacher.database_file import id_of, open_file
 from stages.cacher.database_writer import RESERVED_BYTES, DatabaseWriter
-from stages.cacher.store import DatabaseRejected, Statistics
+from stages.cacher.store import WHOLE, DatabaseRejected, Shares, Statistics
 
 LEAST_BUDGET_BYTES: Final = 2 * RESERVED_BYTES
 _READ_WAIT_MS: Final = 5  # a reader that would have to wait longer makes it a miss
@@ -25,7 +25,7 @@ _FIND = "SELECT key, blob FROM pictures JOIN blobs USING (id) WHERE id = ?"
 class DatabaseStore:
     """A `Store` in the file at `path`. The file with its log stays within the budget."""
 
-    def __init__(self, path: Path, budget_bytes: int) -> None:
+    def __init__(self, path: Path, budget_bytes: int, shares: Shares = WHOLE) -> None:
         """Raises `DatabaseRejected` for a file that is damaged or of something else."""
         if budget_bytes < LEAST_BUDGET_BYTES:
             raise ValueError(f"budget_bytes is {budget_bytes}, allowed is {LEAST_BUDGET_BYTES} up")
@@ -34,7 +34,7 @@ class DatabaseStore:
         self._reader = open_file(path)
         self._reader.execute("PRAGMA query_only = ON")
         self._reader.execute(f"PRAGMA busy_timeout = {_READ_WAIT_MS}")
-        self._writer = DatabaseWriter(path, budget_bytes)
+        self._writer = DatabaseWriter(path, budget_bytes, shares)
         self._writer.start()
         self._unreadable: str | None = None
         self._hits = self._misses = self._refused = 0
@@ -71,7 +71,7 @@ class DatabaseStore:
 
     def put(self, key: bytes, blob: bytes) -> bool:
         """Have `blob` written; False if it is too large or the writer cannot keep up."""
-        if len(blob) > self._writer.largest_bytes:
+        if len(blob) > self._writer.room.own_bytes(key[-1]) // 4:
             self._refused += 1
             self.remove(key)
             return False
@@ -81,11 +81,14 @@ class DatabaseStore:
         """Forget `key`, if it is there."""
         self._writer.remove(key)
 
-    def keys(self, count: int) -> list[bytes]:
-        """Return the keys used last, at most so many, of those that are written."""
+    def keys(self, count: int, ending: bytes = b"") -> list[bytes]:
+        """Return the keys used last that end so, at most so many, of those that are written."""
         try:
+            # Of `substr`, -0 would be the whole key.
             found = self._reader.execute(
-                "SELECT key FROM pictures ORDER BY used DESC LIMIT ?", (count,)
+                "SELECT key FROM pictures WHERE ?2 = x'' OR substr(key, -length(?2)) = ?2 "
+                "ORDER BY used DESC LIMIT ?1",
+                (count, ending),
             ).fetchall()
         except sqlite3.DatabaseError:
             return []
@@ -100,12 +103,13 @@ class DatabaseStore:
         return Statistics(
             hits=self._hits,
             misses=self._misses,
-            evictions=self._writer.evictions,
+            evictions=self._writer.room.evictions.total(),
             refused=self._refused,
             entries=self._writer.entries,
             used_bytes=self._writer.used_bytes,
             budget_bytes=self._budget_bytes,
             unwritten=self._writer.unwritten,
+            makers=self._writer.makers,
         )
 
     def close(self) -> None:

@@ -1,15 +1,18 @@
 """The file of a database of pictures: made, recognised, and refused when it is not one of ours.
 
-SQLite with a write-ahead log. Two tables, so that looking for a picture reads none:
+SQLite with a write-ahead log. Pictures have two tables, so that looking for one reads none:
 
     pictures   id, key, used, bytes       id: 64 bits of a hash of the key; used: when, for eviction
     blobs      id, blob
+    makers     maker, pictures, bytes     of each last byte of a key, in hexadecimal; by triggers,
+                                          so that it holds whoever writes
 
 A file that is something else is never written to: until it is known to be ours, or empty, it is
 only read.
 """
 
 import hashlib
+import re
 import sqlite3
 import struct
 import threading
@@ -41,6 +44,23 @@ CREATE TABLE pictures (
 CREATE INDEX by_use ON pictures (used, bytes);
 CREATE TABLE blobs (id INTEGER PRIMARY KEY, blob BLOB NOT NULL);
 """
+
+# Files of this layout that were made without it get it when they are opened to be written to.
+_MAKERS = """
+CREATE TABLE makers (maker TEXT PRIMARY KEY, pictures INTEGER NOT NULL, bytes INTEGER NOT NULL);
+INSERT INTO makers SELECT hex(substr(key, -1)), count(*), sum(bytes) FROM pictures GROUP BY 1;
+CREATE INDEX by_maker ON pictures (hex(substr(key, -1)), used);
+CREATE TRIGGER picture_came AFTER INSERT ON pictures BEGIN
+    INSERT OR IGNORE INTO makers VALUES (hex(substr(new.key, -1)), 0, 0);
+    UPDATE makers SET pictures = pictures + 1, bytes = bytes + new.bytes
+    WHERE maker = hex(substr(new.key, -1));
+END;
+CREATE TRIGGER picture_went AFTER DELETE ON pictures BEGIN
+    UPDATE makers SET pictures = pictures - 1, bytes = bytes - old.bytes
+    WHERE maker = hex(substr(old.key, -1));
+END;
+"""
+_HAS_MAKERS = "SELECT count(*) FROM sqlite_master WHERE name = 'makers'"
 
 
 def id_of(key: bytes) -> int:
@@ -185,6 +205,8 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     if run("PRAGMA application_id").fetchone() != (APPLICATION_ID,):
         _make(connection)
     _check_layout(connection, path)
+    if run(_HAS_MAKERS).fetchone() == (0,):
+        _run_all(connection, _HAS_MAKERS, (0,), _MAKERS)
     run("PRAGMA journal_mode = WAL")  # which a copy of a database does not have
     run("PRAGMA synchronous = NORMAL")
     run(f"PRAGMA wal_autocheckpoint = {JOURNAL_BYTES // PAGE_BYTES}")
@@ -199,14 +221,21 @@ def _make(connection: sqlite3.Connection) -> None:
     run(f"PRAGMA page_size = {PAGE_BYTES}")
     run("PRAGMA auto_vacuum = INCREMENTAL")  # so that a smaller budget can give space back
     run("PRAGMA journal_mode = WAL")
+    named = f"PRAGMA application_id = {APPLICATION_ID};\nPRAGMA user_version = {LAYOUT};\n"
+    _run_all(connection, "PRAGMA application_id", (0,), _SCHEMA + named)
+
+
+def _run_all(
+    connection: sqlite3.Connection, question: str, answer: tuple[int], statements: str
+) -> None:
+    """Run all statements or none, unless another session was quicker: then the answer differs."""
+    run = connection.execute
     run("BEGIN IMMEDIATE")
     try:
-        # Another session may have been quicker.
-        if run("PRAGMA application_id").fetchone() != (APPLICATION_ID,):
-            for statement in _SCHEMA.split(";\n"):
+        if run(question).fetchone() == answer:
+            # Those within a trigger are indented.
+            for statement in re.split(r";\n(?! |END)", statements.strip()):
                 run(statement)
-            run(f"PRAGMA application_id = {APPLICATION_ID}")
-            run(f"PRAGMA user_version = {LAYOUT}")
     except BaseException:
         run("ROLLBACK")
         raise

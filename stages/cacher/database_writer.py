@@ -9,8 +9,8 @@ import contextlib
 import sqlite3
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +20,8 @@ from stages.cacher.database_file import (
     id_of,
     open_file,
 )
-from stages.cacher.store import DatabaseRejected
+from stages.cacher.database_room import Room, delete
+from stages.cacher.store import NOTHING_HELD, WHOLE, DatabaseRejected, Held, Shares
 
 QUEUE_BYTES: Final = 16 * 2**20
 # Of a budget, what is not for the file itself: the log with one transaction on top, rounded up.
@@ -31,23 +32,22 @@ _WAIT_S: Final = 0.25
 _USE_S: Final = 5.0  # how often the times of last use are written when there is nothing else
 _COUNT_S: Final = 1.0
 _PAUSE_S: Final = 10.0  # after the disk refused
-_EVICTED_AT_ONCE: Final = 16
 _GIVEN_BACK_PAGES: Final = 512  # in one go, to a file system, when the budget has become smaller
 
 
 class DatabaseWriter(threading.Thread):
     """Writes one database. Its public methods may be called from one other thread."""
 
-    def __init__(self, path: Path, budget_bytes: int) -> None:
+    def __init__(self, path: Path, budget_bytes: int, shares: Shares = WHOLE) -> None:
         super().__init__(name=f"writes {path.name}", daemon=True)
         self.trouble: str | None = None
-        self.evictions = 0
+        self.makers: Mapping[int, Held] = NOTHING_HELD  # as of a second ago, like what follows
         self.unwritten = 0
         self.entries = 0  # of the file, other sessions' included; as of a second ago
         self.used_bytes = 0
         self._path = path
         self._limit_bytes = budget_bytes - RESERVED_BYTES
-        self.largest_bytes = self._limit_bytes // 4  # of a blob that is taken
+        self.room = Room(self._limit_bytes, shares)
         self._changed = threading.Condition()
         self._puts: OrderedDict[bytes, bytes] = OrderedDict()  # in the order they came
         self._writing: dict[bytes, bytes] = {}
@@ -126,7 +126,7 @@ class DatabaseWriter(threading.Thread):
                     if connection is None:
                         connection = open_file(self._path)
                         with _transaction(connection):
-                            self._make_room(connection, 0)
+                            self.room.make(connection, Counter())
                         self._count(connection)
                     self._write(connection)
                     self._tell_flushed()
@@ -172,7 +172,8 @@ class DatabaseWriter(threading.Thread):
         try:
             with _transaction(connection):
                 self._change(connection, puts, removals, uses)
-            self.trouble = None
+            if puts:  # what only changes the file may fit where nothing more does
+                self.trouble = None
             if self._flushing or time.monotonic() - self._counted_s > _COUNT_S:
                 self._count(connection)
         finally:
@@ -182,10 +183,10 @@ class DatabaseWriter(threading.Thread):
                 self._writing = {}
 
     def _take(self) -> dict[bytes, bytes]:
-        """Take from the queue what is written together: a few, and never half the budget."""
+        """Take from the queue what is written together: a few, and never half a share."""
         taken: dict[bytes, bytes] = {}
         size = 0
-        while self._puts and len(taken) < _TOGETHER and size < self.largest_bytes:
+        while self._puts and len(taken) < _TOGETHER and size <= self.room.least_bytes // 4:
             key, blob = self._puts.popitem(last=False)
             taken[key] = blob
             size += len(blob)
@@ -200,33 +201,24 @@ class DatabaseWriter(threading.Thread):
     ) -> None:
         """What one transaction does."""
         run_all = connection.executemany
-        _delete(connection, [id_of(key) for key in removals])
+        delete(connection, [id_of(key) for key in removals])
         run_all(
             "UPDATE pictures SET used = ? WHERE id = ?", [(when, row) for row, when in uses.items()]
         )
-        _delete(connection, [id_of(key) for key in puts])
-        self._make_room(connection, sum(len(key) + len(blob) for key, blob in puts.items()))
+        delete(connection, [id_of(key) for key in puts])
+        wanted: Counter[int] = Counter()
+        for key, blob in puts.items():
+            wanted[key[-1]] += len(key) + len(blob)
+        self.room.make(connection, wanted)
         rows = [(id_of(key), key, self._now(), len(blob), blob) for key, blob in puts.items()]
         run_all("INSERT INTO pictures VALUES (?, ?, ?, ?)", [row[:4] for row in rows])
         run_all("INSERT INTO blobs VALUES (?, ?)", [(row[0], row[4]) for row in rows])
 
-    def _make_room(self, connection: sqlite3.Connection, wanted_bytes: int) -> None:
-        """Evict what was used longest ago until `wanted_bytes` more fit the budget."""
-        wanted = wanted_bytes + 4 * _TOGETHER * PAGE_BYTES // 8
-        while _filled_bytes(connection) + wanted > self._limit_bytes:
-            oldest = connection.execute(
-                "SELECT id FROM pictures ORDER BY used LIMIT ?", (_EVICTED_AT_ONCE,)
-            ).fetchall()
-            if not oldest:
-                return
-            for row in oldest:
-                _delete(connection, row)
-                self.evictions += 1
-                if _filled_bytes(connection) + wanted <= self._limit_bytes:
-                    return
-
     def _count(self, connection: sqlite3.Connection) -> None:
-        (self.entries,) = connection.execute("SELECT count(*) FROM pictures").fetchone()
+        (self.entries,) = connection.execute(
+            "SELECT coalesce(sum(pictures), 0) FROM makers"
+        ).fetchone()
+        self.makers = self.room.shared(connection)
         (pages,) = connection.execute("PRAGMA page_count").fetchone()
         self.used_bytes = pages * PAGE_BYTES
         self._counted_s = time.monotonic()
@@ -267,15 +259,3 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
-
-
-def _delete(connection: sqlite3.Connection, rows: Iterable[int]) -> None:
-    for table in ("pictures", "blobs"):
-        connection.executemany(f"DELETE FROM {table} WHERE id = ?", [(row,) for row in rows])
-
-
-def _filled_bytes(connection: sqlite3.Connection) -> int:
-    """What the file needs at least: its pages without the free ones."""
-    (pages,) = connection.execute("PRAGMA page_count").fetchone()
-    (free,) = connection.execute("PRAGMA freelist_count").fetchone()
-    return int(pages - free) * PAGE_BYTES

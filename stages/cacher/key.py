@@ -28,10 +28,14 @@ KEY_BYTES = _POSE_BYTES + _TAIL.size
 
 
 class Maker(enum.IntEnum):
-    """Who made a picture. One made in between others never stands for one that was drawn."""
+    """Who made a picture: the last byte of its key, by which stores share out their room.
+
+    One made in between others never stands for one that was drawn.
+    """
 
     POSER = 0
     INTERPOLATION = 1
+    UPSCALING = 2  # pictures larger than the avatar's
 
 
 class PictureKey(NamedTuple):
@@ -60,14 +64,14 @@ def read_key(key: bytes) -> PictureKey:
     return PictureKey(key[:_POSE_BYTES], look, quality, Maker(maker))
 
 
-def belongs(key: bytes, look: int, quality: int) -> bool:
-    """Whether `key` is that of a drawn picture of this look and quality."""
-    return key[_POSE_BYTES:] == _TAIL.pack(look, quality, Maker.POSER)
+def ending_of(look: int, quality: int) -> bytes:
+    """Return how the keys of all drawn pictures of this look and quality end."""
+    return _TAIL.pack(look, quality, Maker.POSER)
 
 
 def key_of(pose: bytes, look: int, quality: int) -> bytes:
     """Return the packed key of a picture that was drawn for `pose`, 180 bytes."""
-    return pose + _TAIL.pack(look, quality, Maker.POSER)
+    return pose + ending_of(look, quality)
 
 
 def key_between(pose: bytes, look: int, how: int, quality: int) -> bytes:

@@ -39,9 +39,10 @@ class LayeredStore:
         self.ram.remove(key)
         self.database.remove(key)
 
-    def keys(self, count: int) -> list[bytes]:
-        """Return the keys used last, at most so many: those in memory first."""
-        return list(dict.fromkeys(self.ram.keys(count) + self.database.keys(count)))[:count]
+    def keys(self, count: int, ending: bytes = b"") -> list[bytes]:
+        """Return the keys used last that end so, at most so many: those in memory first."""
+        found = self.ram.keys(count, ending) + self.database.keys(count, ending)
+        return list(dict.fromkeys(found))[:count]
 
     def statistics(self) -> Statistics:
         """A hit of either is a hit; entries and bytes are the database's, evictions those of both.
@@ -52,6 +53,11 @@ class LayeredStore:
         return database._replace(
             hits=ram.hits + database.hits,
             evictions=ram.evictions + database.evictions,
+            makers={
+                maker: held._replace(evictions=held.evictions + ram.makers[maker].evictions)
+                for maker, held in database.makers.items()
+                if maker in ram.makers
+            },
         )
 
     def close(self) -> None:

@@ -31,6 +31,14 @@ class CacherOptions(Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tru
     database_gb: Annotated[float, Meta(ge=0.05, le=4096.0)] = 4.0
     """What the file may take of the disk, in gigabytes, its log included."""
 
+    between_share: Annotated[float, Meta(ge=0.0, le=0.45)] = 0.25
+    """Which part of `ram_gb`, and of `database_gb`, is for pictures that an interpolation makes; for
+    the avatar's it is what is left. Nobody's pictures push out others within their part; while
+    there is room to spare all may use it. 0: none of them are kept."""
+
+    larger_share: Annotated[float, Meta(ge=0.0, le=0.45)] = 0.25
+    """Which part is for pictures larger than the avatar's, in the same way."""
+
     quantiser: Literal["perceptual", "uniform", "easyvtuber"] = "perceptual"
     """Which poses share a picture: those within the same step of every parameter. `perceptual`
     gives each parameter steps as fine as it changes the picture, `uniform` gives all the same;

@@ -17,7 +17,7 @@ from shm.doorbell import wait_any
 from shm.frame import Flag, Frame, Stamp, State
 from stages.cacher.build import make_quantiser, open_store
 from stages.cacher.codec import BlobRejected, Codec
-from stages.cacher.key import belongs, key_of, read_key
+from stages.cacher.key import Maker, ending_of, key_of, read_key
 from stages.cacher.neighbours import REMEMBERED, SMALL, Neighbours
 from stages.cacher.options import CacherOptions
 from stages.cacher.store import DatabaseRejected
@@ -31,6 +31,13 @@ from stages.stage import CommandRefused, Rings, Stage, StartFailed
 # meanwhile, does not hold the picture up.
 _PATIENCE_NS: Final = 1_000_000_000
 _MET_KEPT: Final = 256  # more than any ring has slots
+
+# Of the counters of each maker's pictures.
+_NAMES: Final = {
+    Maker.POSER: "drawn",
+    Maker.INTERPOLATION: "between",
+    Maker.UPSCALING: "larger",
+}
 
 
 class Hit(NamedTuple):
@@ -177,8 +184,9 @@ class Cacher(Stage):
         self._look, self._last, self._held = look, b"", None
         if self._newest is not None and self._made.newest_pose() < self._newest[0].pose_sequence:
             self._ask(*self._newest, now_ns())
-        kept = self._store.keys(REMEMBERED) if self._wants_neighbours else []
-        self._neighbours.fill([key for key in kept if belongs(key, look, self.options.quality)])
+        if self._wants_neighbours:
+            ending = ending_of(look, self.options.quality)
+            self._neighbours.fill(self._store.keys(REMEMBERED, ending))
 
     @property
     def _wants_neighbours(self) -> bool:
@@ -273,12 +281,17 @@ class Cacher(Stage):
             evictions=found.evictions,
             unwritten=found.unwritten,
         )
+        for maker, held in found.makers.items():
+            name = _NAMES[Maker(maker)]
+            self.meter.counters[f"{name}_entries"] = held.entries
+            self.meter.counters[f"{name}_bytes"] = held.used_bytes
+            self.meter.counters[f"{name}_evictions"] = held.evictions
         if (trouble := self._store.trouble) is not None:
             self._complaints.say("store", trouble)
 
     def set_options(self, options: CacherOptions) -> None:
         """Take over what needs no other store."""
-        places = ("ram_gb", "database", "database_gb")
+        places = ("ram_gb", "database", "database_gb", "between_share", "larger_share")
         if any(getattr(options, name) != getattr(self.options, name) for name in places):
             raise CommandRefused("where pictures are kept holds from the start of the cacher")
         self._codec = Codec(options.quality)

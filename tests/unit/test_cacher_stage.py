@@ -508,3 +508,41 @@ def test_with_a_scale_of_one_nothing_in_between_is_looked_at(make: Make) -> None
     bench.cacher.set_options(CacherOptions(**STRICT, steps=1))
     assert on_the_way(bench, bench.give(FAR)) == []
     assert bench.cacher._ways.awaited == ()
+
+
+def test_pictures_in_between_do_not_push_out_drawn_ones(make: Make) -> None:
+    # Room for some twenty pictures, of which half are the avatar's own.
+    bench = make(steps=2, ram_gb=20 * HEIGHT * WIDTH * 4 / 2**30)
+    for given in (REST, FAR):
+        bench.give(given)
+        bench.draw()
+    before, stamp = _stamps(bench)
+    for number in range(40):
+        other = pose(head_x=number / 50)
+        bench.interpolate(before, stamp._replace(pose=other.tobytes()))
+    assert bench.counter("kept_between") == 40
+    assert bench.counter("between_evictions") > 15
+    assert (bench.counter("drawn_entries"), bench.counter("drawn_evictions")) == (2, 0)
+    assert bench.counter("bytes") == bench.counter("drawn_bytes") + bench.counter("between_bytes")
+    bench.give(REST)
+    assert not bench.draw()
+
+
+def test_two_characters_share_one_budget(make: Make) -> None:
+    bench = make(ram_gb=8 * HEIGHT * WIDTH * 4 / 2**30)
+    for look in (LOOK, LOOK + 1):
+        bench.made.look = look
+        for step in range(3):
+            bench.give(pose(head_x=step / 50))
+            bench.draw()
+        if look == LOOK:
+            assert bench.counter("entries") == 3
+    assert bench.counter("entries") == 6
+    for step in range(3, 10):
+        bench.give(pose(head_x=step / 50))
+        bench.draw()
+    # The first one's pictures were used longest ago.
+    assert 6 <= bench.counter("entries") < 8
+    bench.made.look = LOOK
+    bench.give(pose(head_x=2 / 50))
+    assert bench.draw()

@@ -329,3 +329,73 @@ def test_opening_a_file_again_keeps_this_processs_locks_on_it(path: Path) -> Non
     DatabaseStore(path, BUDGET).close()
     assert locked()
     store.close()
+
+
+SHARES = {0: 0.5, 1: 0.25, 2: 0.25}
+
+
+def fill(store: DatabaseStore, maker: int, count: int) -> None:
+    for number in range(count):
+        assert store.put(b"%d" % number + bytes([maker]), blob_of(number, 33_000))
+        if number % 50 == 0:
+            assert store.flush()
+    assert store.flush()
+
+
+def test_pictures_of_one_maker_leave_others_their_share(path: Path) -> None:
+    store = DatabaseStore(path, BUDGET, SHARES)
+    fill(store, 0, 200)  # less than half
+    fill(store, 1, 700)
+    counts = store.statistics()
+    assert counts.makers[0].entries == 200 and counts.makers[0].evictions == 0
+    assert counts.makers[1].evictions > 300
+    assert 0.9 * ROOM < counts.makers[0].used_bytes + counts.makers[1].used_bytes <= ROOM
+    fill(store, 2, 700)
+    store.close()
+    counts = store.statistics()
+    assert counts.makers[0].entries == 200
+    # Makers that both have more than their shares give up the same.
+    over = [counts.makers[maker].used_bytes - counts.makers[maker].own_bytes for maker in (1, 2)]
+    assert abs(over[0] - over[1]) < 100_000
+    assert all_bytes(path) <= BUDGET
+
+
+def test_a_maker_without_a_share_is_refused_and_so_is_a_blob_that_would_take_it_all(
+    path: Path,
+) -> None:
+    store = DatabaseStore(path, BUDGET, SHARES)
+    assert not store.put(b"a\x03", b"blob")
+    assert not store.put(b"a\x01", bytes(ROOM // 15))
+    assert store.put(b"a\x00", bytes(ROOM // 15))
+    store.close()
+
+
+def test_a_file_from_before_makers_were_counted_is_counted_when_it_is_opened(path: Path) -> None:
+    store = DatabaseStore(path, BUDGET)
+    for number in range(30):
+        store.put(b"%d" % number + bytes([number % 3]), blob_of(number))
+    store.close()
+    old = sqlite3.connect(path, isolation_level=None)
+    old.execute("DROP TABLE makers")
+    for kind, name in (("TRIGGER", "picture_came"), ("TRIGGER", "picture_went")):
+        old.execute(f"DROP {kind} {name}")
+    old.execute("DROP INDEX by_maker")
+    old.close()
+    again = DatabaseStore(path, BUDGET, SHARES)
+    assert again.flush()
+    assert [again.statistics().makers[maker].entries for maker in range(3)] == [10, 10, 10]
+    assert again.statistics().entries == 30
+    again.remove(b"0\x00")
+    assert again.flush()
+    assert again.statistics().makers[0].entries == 9
+    again.close()
+
+
+def test_keys_in_the_file_are_found_by_how_they_end(path: Path) -> None:
+    store = DatabaseStore(path, BUDGET)
+    for number in range(6):
+        store.put(bytes([number, number % 2]), b"blob")
+        assert store.flush()
+    assert store.keys(2, b"\x01") == [b"\x05\x01", b"\x03\x01"]
+    assert len(store.keys(9)) == 6
+    store.close()

@@ -113,3 +113,56 @@ def test_a_budget_of_nothing_keeps_nothing() -> None:
 def test_a_negative_budget_is_refused() -> None:
     with pytest.raises(ValueError, match="budget_bytes"):
         RamStore(-1)
+
+
+SHARES = {0: 0.5, 1: 0.3, 2: 0.0}
+of_makers = st.tuples(st.integers(0, 5), st.integers(0, 3)).map(bytes)
+
+
+@given(
+    budget=st.integers(1000, 6000),
+    puts=st.lists(st.tuples(of_makers, st.integers(0, 700)), max_size=60),
+)
+def test_within_its_share_a_maker_loses_nothing_to_others(
+    budget: int, puts: list[tuple[bytes, int]]
+) -> None:
+    store = RamStore(budget, SHARES)
+    kept: dict[bytes, int] = {}
+    for key, size in puts:
+        before = store.statistics().makers
+        taken = store.put(key, bytes(size))
+        cost = len(key) + size + ENTRY_OVERHEAD_BYTES
+        assert taken == (cost <= SHARES.get(key[-1], 0.0) * budget)
+        if taken:
+            kept[key] = cost
+        else:
+            kept.pop(key, None)
+        for gone in [key for key in kept if key not in store]:
+            del kept[gone]
+            loser = before[gone[-1]]
+            assert gone[-1] == key[-1] or loser.used_bytes > loser.own_bytes
+        assert store.used_bytes == sum(kept.values()) <= budget
+        for maker, held in store.statistics().makers.items():
+            mine = [cost for key, cost in kept.items() if key[-1] == maker]
+            assert (held.entries, held.used_bytes) == (len(mine), sum(mine))
+
+
+def test_room_to_spare_is_for_all() -> None:
+    store = RamStore(10 * (2 + ENTRY_OVERHEAD_BYTES), SHARES)
+    for number in range(20):
+        store.put(bytes([number, 1]), b"")
+    assert store.statistics().makers[1].entries == 10
+    for number in range(20):
+        store.put(bytes([number, 0]), b"")
+    counts = store.statistics().makers
+    assert counts[1].entries >= 3 and counts[0].entries >= 5
+    assert counts[0].entries + counts[1].entries == 10
+
+
+def test_keys_are_found_by_how_they_end() -> None:
+    store = RamStore(10_000, SHARES)
+    for number in range(6):
+        store.put(bytes([number, number % 2]), b"")
+    assert store.keys(2, b"\x01") == [b"\x05\x01", b"\x03\x01"]
+    assert store.keys(9, b"\x03\x01") == [b"\x03\x01"]
+    assert len(store.keys(9)) == 6
