@@ -59,7 +59,11 @@ def wanted_by(config: Path, overrides: Sequence[str], database: Path) -> Wanted:
     assert isinstance(cacher, CacherOptions)
     # A neighbour is no reason not to draw the picture itself.
     cacher = msgspec.structs.replace(
-        cacher, database=str(database.resolve()), snap_within=0.0, stale_within=0.0
+        cacher,
+        database=str(database.resolve()),
+        pacing="lowest_latency",
+        snap_within=0.0,
+        stale_within=0.0,
     )
     return Wanted(cacher, _options_of(found, "avatar"), database)
 

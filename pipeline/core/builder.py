@@ -136,6 +136,7 @@ def cacher_options(options: CoreOptions) -> CacherOptions:
         quality=options.cacher_quality,
         ram_gb=float(options.cacher_ram_size),
         database=_database(options) if options.cacher_on_database else None,
+        pacing="lowest_latency",  # and wait for each frame
         snap_within=0.0,  # programs that ask for a pose are given no other
     )
 

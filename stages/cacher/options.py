@@ -32,8 +32,8 @@ class CacherOptions(Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tru
     """What the file may take of the disk, in gigabytes, its log included."""
 
     between_share: Annotated[float, Meta(ge=0.0, le=0.45)] = 0.25
-    """Which part of `ram_gb`, and of `database_gb`, is for pictures that an interpolation makes; for
-    the avatar's it is what is left. Nobody's pictures push out others within their part; while
+    """Which part of `ram_gb`, and of `database_gb`, is for pictures that an interpolation makes;
+    for the avatar's it is what is left. Nobody's pictures push out others within their part; while
     there is room to spare all may use it. 0: none of them are kept."""
 
     larger_share: Annotated[float, Meta(ge=0.0, le=0.45)] = 0.25
@@ -63,6 +63,10 @@ class CacherOptions(Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tru
     stale_within: Annotated[float, Meta(ge=0.0, le=20.0)] = 0.0
     """While the avatar draws, show the nearest stored picture at once if it differs by no more than
     this (as `error`, estimated). 0: never."""
+
+    pacing: Literal["even", "lowest_latency"] = "even"
+    """`even` shows a stored picture after one that was drawn as long after its pose as drawing
+    usually takes, and ever sooner in a run of stored ones; `lowest_latency` at once."""
 
     steps: Annotated[int, Meta(ge=1, le=4)] | None = None
     """Steps of the way to each pose whose stored pictures are shown as well, so that an

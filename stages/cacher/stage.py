@@ -6,7 +6,7 @@ docs/decisions/0001 says why it sits here, docs/cache.md what can be set.
 """
 
 from collections import deque
-from typing import ClassVar, Final, NamedTuple
+from typing import ClassVar, Final
 
 import cv2
 import numpy as np
@@ -17,7 +17,9 @@ from shm.doorbell import wait_any
 from shm.frame import Flag, Frame, Stamp, State
 from stages.cacher.build import make_quantiser, open_store
 from stages.cacher.codec import BlobRejected, Codec
-from stages.cacher.key import Maker, ending_of, key_of, read_key
+from stages.cacher.counting import count_kept
+from stages.cacher.hits import Hit, Pace
+from stages.cacher.key import ending_of, key_of, read_key
 from stages.cacher.neighbours import REMEMBERED, SMALL, Neighbours
 from stages.cacher.options import CacherOptions
 from stages.cacher.store import DatabaseRejected
@@ -31,26 +33,6 @@ from stages.stage import CommandRefused, Rings, Stage, StartFailed
 # meanwhile, does not hold the picture up.
 _PATIENCE_NS: Final = 1_000_000_000
 _MET_KEPT: Final = 256  # more than any ring has slots
-
-# Of the counters of each maker's pictures.
-_NAMES: Final = {
-    Maker.POSER: "drawn",
-    Maker.INTERPOLATION: "between",
-    Maker.UPSCALING: "larger",
-}
-
-
-class Hit(NamedTuple):
-    """A picture from the store that waits for the misses before it to be answered."""
-
-    stamp: Stamp
-    key: bytes
-    blob: bytes
-    after: int  # pose sequence of the last miss before it
-    given_ns: int
-    start_ns: int
-    before: Stamp | None  # of the pose before
-    is_stale: bool = False  # of a pose nearby; the exact one is being drawn
 
 
 class Cacher(Stage):
@@ -85,6 +67,7 @@ class Cacher(Stage):
         self._misses, self._hits = rings.gives_poses, rings.gives_frames
         self._pose = np.empty(SIZE, np.float32)
         self._held: Hit | None = None
+        self._pace = Pace()
         self._asked = 0  # pose sequence of the last miss passed on
         self._asked_ns = 0
         self._met: deque[int] = deque(maxlen=_MET_KEPT)  # poses
@@ -105,7 +88,7 @@ class Cacher(Stage):
         bells = [reader.bell for reader in awaited]
         waiting_ns = int(timeout_s * 1e9)
         if self._held is not None:
-            waiting_ns = min(waiting_ns, max(0, self._asked_ns + _PATIENCE_NS - now_ns()))
+            waiting_ns = min(waiting_ns, max(0, self._due_ns(self._held) - now_ns()))
         wait_any(bells, seen, waiting_ns)
 
     def _work(self) -> bool:
@@ -115,7 +98,7 @@ class Cacher(Stage):
         pose = self._poses.newest()
         if pose is not None:
             self._answer(pose)
-        elif self._held is not None and self._in_turn(self._held):
+        elif self._held is not None and self._due_ns(self._held) <= now_ns():
             self._show(self._held)
         elif (made := self._made.next()) is not None:
             self._remember(made)
@@ -127,6 +110,8 @@ class Cacher(Stage):
 
     def _answer(self, frame: Frame) -> None:
         """Show the picture of a known pose, or ask the avatar for it."""
+        if self._held is not None and self._in_turn(self._held):
+            self._show(self._held)  # which waited for its time alone
         start = now_ns()
         stamp, given_ns = frame.stamp, frame.published_ns
         look = self._look
@@ -142,11 +127,11 @@ class Cacher(Stage):
         hit = Hit(stamp, key, b"", after, given_ns, start, before)
         blob = self._store.get(key) if look else None
         if blob is not None:
-            self._give(hit._replace(blob=blob))
+            self._give(self._paced(hit._replace(blob=blob)))
         elif (near := self._near(hit, exact, self.options.snap_within, SMALL)) is not None:
             self.meter.count("snapped")
             self._before = near.stamp
-            self._give(near)
+            self._give(self._paced(near))
         else:
             stale = self._near(hit, exact, self.options.stale_within)
             if self._in_turn(hit):
@@ -196,24 +181,33 @@ class Cacher(Stage):
         with self._misses.slot(stamp) as array:
             array[:] = np.frombuffer(stamp.pose, "<f4")
         self._asked, self._asked_ns = stamp.pose_sequence, now_ns()
+        self._pace.asked(self._asked, given_ns)
         self.meter.count("misses")
         self.meter.count("frames_out")
         self.meter.hop.add(self._asked_ns - given_ns)
         self.meter.work.add(self._asked_ns - start_ns)
 
     def _give(self, hit: Hit) -> None:
-        """Show a picture now, or when it is its turn."""
-        if self._in_turn(hit):
+        """Show a picture now, or when it is due."""
+        if self._due_ns(hit) <= now_ns():
             self._show(hit)
         else:
             self._held = hit
+
+    def _paced(self, hit: Hit) -> Hit:
+        due_ns = self._pace.due_ns(hit.given_ns)
+        return hit._replace(due_ns=due_ns) if self.options.pacing == "even" else hit
+
+    def _due_ns(self, hit: Hit) -> int:
+        """Return when to show a hit: at its time, in its turn; or when patience is at its end."""
+        return hit.due_ns if self._in_turn(hit) else self._asked_ns + _PATIENCE_NS
 
     def _in_turn(self, hit: Hit) -> bool:
         """Whether every miss before has been answered, or is not to be waited for."""
         return (
             self._made.newest_pose() >= hit.after
             or self._made.state is not State.RUNNING
-            or now_ns() - self._asked_ns > _PATIENCE_NS
+            or now_ns() - self._asked_ns >= _PATIENCE_NS
         )
 
     def _show(self, hit: Hit) -> None:
@@ -258,6 +252,7 @@ class Cacher(Stage):
         """Encode a frame of the avatar, unless it is known or was overwritten meanwhile."""
         start = now_ns()
         stamp = frame.stamp
+        self._pace.answered(stamp.pose_sequence, frame.published_ns)
         # While we were gone the avatar drew poses as they came: these will hardly come again.
         if not stamp.look or stamp.pose_sequence not in self._met:
             return
@@ -274,18 +269,7 @@ class Cacher(Stage):
 
     def _count(self) -> None:
         """Have the counters say what the store says."""
-        found = self._store.statistics()
-        self.meter.counters.update(
-            entries=found.entries,
-            bytes=found.used_bytes,
-            evictions=found.evictions,
-            unwritten=found.unwritten,
-        )
-        for maker, held in found.makers.items():
-            name = _NAMES[Maker(maker)]
-            self.meter.counters[f"{name}_entries"] = held.entries
-            self.meter.counters[f"{name}_bytes"] = held.used_bytes
-            self.meter.counters[f"{name}_evictions"] = held.evictions
+        count_kept(self._store, self.meter)
         if (trouble := self._store.trouble) is not None:
             self._complaints.say("store", trouble)
 

@@ -26,7 +26,7 @@ Pose = NDArray[np.float32]
 HEIGHT = WIDTH = 64
 LOOK = 0xA1
 FLOW, RIFE = 0xF1, 0xF2  # how frames in between are made
-STRICT = {"quality": 100, "quantiser": "uniform", "snap_within": 0.0}
+STRICT = {"quality": 100, "quantiser": "uniform", "snap_within": 0.0, "pacing": "lowest_latency"}
 REST, NEAR, FAR = pose(), pose(head_x=0.02), pose(head_x=0.9)
 
 
@@ -546,3 +546,41 @@ def test_two_characters_share_one_budget(make: Make) -> None:
     bench.made.look = LOOK
     bench.give(pose(head_x=2 / 50))
     assert bench.draw()
+
+
+def slowly_drawn(make: Make, pacing: str) -> Bench:
+    """A cacher that has drawn two poses and believes that drawing takes an hour."""
+    bench = known(make, REST, FAR, pacing=pacing)
+    bench.frames()
+    bench.cacher._pace._took.extend([3_600_000_000_000] * 9)
+    bench.give(HALF)
+    bench.draw()
+    bench.frames()
+    return bench
+
+
+def test_a_hit_after_a_miss_waits_for_its_time_but_holds_no_newer_pose_up(make: Make) -> None:
+    bench = slowly_drawn(make, "even")
+    first = bench.give(REST)
+    assert bench.frames() == []
+    second = bench.give(FAR)
+    assert bench.frames() == [(first, True)]
+    third = bench.give(pose(head_x=0.7))
+    assert bench.frames() == [(second, True)]
+    bench.draw()
+    assert bench.frames() == [(third, False)]
+
+
+def test_with_lowest_latency_a_hit_waits_for_nothing(make: Make) -> None:
+    bench = slowly_drawn(make, "lowest_latency")
+    sequence = bench.give(REST)
+    assert bench.frames() == [(sequence, True)]
+
+
+def test_a_hit_that_waits_for_its_time_does_not_outlive_its_character(make: Make) -> None:
+    bench = slowly_drawn(make, "even")
+    sequence = bench.give(REST)
+    bench.made.look = LOOK + 1
+    bench.work()
+    bench.draw()
+    assert bench.frames() == [(sequence, False)]
