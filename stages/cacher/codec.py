@@ -3,13 +3,13 @@
     ┌────────┬───────────────────────┬──────────────────────────────┐
     │ header │ JPEG of the box, BGRX │ alpha of the box, zstd 1     │  JPEG
     ├────────┼───────────────────────┴──────────────────────────────┤
-    │ header │ row differences of the box, zstd                     │  LOSSLESS (quality 100)
-    ├────────┼──────────────────────────────────────────────────────┘
+    │ header │ boxes of strips       │ row differences in them, zstd │  LOSSLESS (quality 100)
+    ├────────┼───────────────────────┴──────────────────────────────┘
     │ header │                                                          EMPTY (nothing to see)
     └────────┘
 
-The box of a JPEG is the bounding box of alpha > 0, widened to the JPEG's 8x8 blocks; that of a
-lossless picture is the bounding box of all that is not zero, so it drops nothing. Below quality
+The box of a JPEG is the bounding box of alpha > 0, widened to the JPEG's 8x8 blocks; those of a
+lossless picture's strips leave out columns where all is zero, so they drop nothing. Below quality
 100 alpha within 3 of transparent or opaque counts as that (5 kB a frame), and is exact otherwise.
 `benchmarks/cacher.py` holds both against the layouts of other programs.
 
@@ -17,6 +17,7 @@ A blob is checked in full (CRC32 over all of it but the CRC itself) before anyth
 """
 
 import enum
+import functools
 import struct
 import zlib
 from typing import NamedTuple
@@ -26,12 +27,13 @@ import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
-from stages.cacher.differences import RowDifferences
+from stages.cacher.box import Box
+from stages.cacher.differences import STRIP_ROWS, RowDifferences
 from stages.jpeg import JpegBinding, JpegRejected, open_jpeg
 
 Image = NDArray[np.uint8]
 
-VERSION = 2  # part of every blob; goes up with any change of the layout
+VERSION = 3  # part of every blob; goes up with any change of the layout
 LOSSLESS_QUALITY = 100
 _BLOCK = 8
 
@@ -45,7 +47,7 @@ _ALPHA_TABLE[_NEARLY_OPAQUE:] = 255
 # matches takes three quarters of the time of level 1, and two hundredths fewer bytes.
 _FOR_DIFFERENCES = zstandard.ZstdCompressionParameters(
     strategy=zstandard.STRATEGY_FAST,
-    window_log=17,
+    window_log=18,
     hash_log=6,
     chain_log=6,
     search_log=1,
@@ -69,19 +71,6 @@ class Kind(enum.IntEnum):
 _KINDS = tuple(Kind)
 
 
-class Box(NamedTuple):
-    """The part of the frame that is stored, in pixels."""
-
-    left: int
-    top: int
-    width: int
-    height: int
-
-    def of(self, frame: Image) -> Image:
-        """The view of `frame` inside the box."""
-        return frame[self.top : self.top + self.height, self.left : self.left + self.width]
-
-
 class _Header(NamedTuple):
     """The first 18 bytes of a blob; the CRC32 of everything else follows them."""
 
@@ -93,7 +82,7 @@ class _Header(NamedTuple):
     top: int
     width: int
     height: int
-    jpeg_bytes: int
+    first_bytes: int  # of the content: the JPEG, or the boxes
 
     @property
     def box(self) -> Box:
@@ -102,6 +91,7 @@ class _Header(NamedTuple):
 
 _HEADER = struct.Struct("<BBHHHHHHI")
 _CRC = struct.Struct("<I")
+_BOX = struct.Struct("<HHHH")
 HEADER_BYTES = _HEADER.size + _CRC.size
 
 
@@ -146,12 +136,13 @@ class Codec:
 
     def _encode_lossless(self, frame: Image) -> bytes:
         height, width = frame.shape[:2]
-        box = _box_of_content(frame)
-        if box.width == 0:
-            return _sealed(_Header(VERSION, Kind.EMPTY, height, width, *box, 0), b"", b"")
-        header = _Header(VERSION, Kind.LOSSLESS, height, width, *box, 0)
-        differences = self._differences.of(box.of(frame))
-        return _sealed(header, b"", self._difference_compressor.compress(differences.data))
+        boxes, differences = self._differences.of(frame)
+        if not boxes:
+            return _sealed(_Header(VERSION, Kind.EMPTY, height, width, 0, 0, 0, 0, 0), b"", b"")
+        box = functools.reduce(Box.around, boxes)
+        table = b"".join(_BOX.pack(*box) for box in boxes)
+        header = _Header(VERSION, Kind.LOSSLESS, height, width, *box, len(table))
+        return _sealed(header, table, self._difference_compressor.compress(differences.data))
 
     def decode(self, blob: bytes, out: Image) -> None:
         """Write the frame into all of `out`, (height, width, 4) uint8 with packed pixels.
@@ -160,11 +151,10 @@ class Codec:
         """
         header, content = _opened(blob, _frame_size(out))
         if header.kind == Kind.LOSSLESS:
-            box = header.box
-            self._unpack(content, self._differences.room_for(box.height, box.width))
-            if (box.height, box.width) != out.shape[:2]:
-                out.fill(0)
-            self._differences.restore(box.of(out))
+            boxes = _boxes_in(header, content)
+            self._unpack(content[header.first_bytes :], self._differences.room_for(boxes))
+            out.fill(0)
+            self._differences.restore(boxes, out)
         elif header.kind == Kind.EMPTY:
             out.fill(0)
         else:
@@ -173,10 +163,10 @@ class Codec:
     def _decode_jpeg(self, header: _Header, content: memoryview, out: Image) -> None:
         box = header.box
         alpha: Image = np.empty((box.height, box.width), np.uint8)
-        self._unpack(content[header.jpeg_bytes :], alpha)
+        self._unpack(content[header.first_bytes :], alpha)
         crop = self._scratch(box)
         try:
-            self.jpeg.decode_into(content[: header.jpeg_bytes], crop)
+            self.jpeg.decode_into(content[: header.first_bytes], crop)
         except JpegRejected as error:
             raise BlobRejected(f"the JPEG in a blob is damaged: {error}") from error
         cv2.insertChannel(alpha, crop, 3)
@@ -233,26 +223,27 @@ def _box_around(alpha: Image) -> Box:
     return Box(left, top, right - left, bottom - top) if width else Box(0, 0, 0, 0)
 
 
-def _box_of_content(frame: Image) -> Box:
-    """The smallest box around all that is not zero, in any channel; all zeros if nothing is."""
-    height, width = frame.shape[:2]
-    # Two pixels at a time where that divides the width.
-    together = 2 if width % 2 == 0 else 1
-    pixels = np.ascontiguousarray(frame).reshape(height, 4 * width).view(f"u{4 * together}")
-    columns = np.flatnonzero(np.bitwise_or.reduce(pixels, axis=0))
-    if not columns.size:
-        return Box(0, 0, 0, 0)
-    left, right = int(columns[0]), int(columns[-1]) + 1
-    rows = np.flatnonzero(pixels[:, left:right].any(axis=1))
-    top, bottom = int(rows[0]), int(rows[-1]) + 1
-    return Box(left * together, top, (right - left) * together, bottom - top)
+def _boxes_in(header: _Header, content: memoryview) -> list[Box]:
+    """The boxes of a lossless picture's strips: each in the frame, together no larger than it."""
+    try:
+        boxes = [Box(*box) for box in _BOX.iter_unpack(content[: header.first_bytes])]
+    except struct.error as error:
+        raise BlobRejected("a blob's boxes are cut short") from error
+    for box in boxes:
+        fits = box.left + box.width <= header.frame_width
+        fits = fits and box.top + box.height <= header.frame_height
+        if not fits or not box.width or not 0 < box.height <= STRIP_ROWS:
+            raise BlobRejected(f"a blob's box is not within its frame: {box}")
+    if len(boxes) > -(-header.frame_height // STRIP_ROWS):
+        raise BlobRejected(f"a blob has {len(boxes)} strips")
+    return boxes
 
 
-def _sealed(header: _Header, jpeg: bytes, packed: bytes) -> bytes:
+def _sealed(header: _Header, first: bytes, packed: bytes) -> bytes:
     """Header, CRC32 of everything else, content."""
     head = _HEADER.pack(*header)
-    crc = zlib.crc32(packed, zlib.crc32(jpeg, zlib.crc32(head)))
-    return b"".join((head, _CRC.pack(crc), jpeg, packed))
+    crc = zlib.crc32(packed, zlib.crc32(first, zlib.crc32(head)))
+    return b"".join((head, _CRC.pack(crc), first, packed))
 
 
 def _opened(blob: bytes, frame_size: tuple[int, int]) -> tuple[_Header, memoryview]:
@@ -271,7 +262,7 @@ def _opened(blob: bytes, frame_size: tuple[int, int]) -> tuple[_Header, memoryvi
         raise BlobRejected(f"a blob holds a frame of {(height, width)} where {frame_size} belongs")
     box = header.box
     fits = box.left + box.width <= width and box.top + box.height <= height
-    seen = box.width > 0 and box.height > 0 and header.jpeg_bytes <= len(content)
+    seen = box.width > 0 and box.height > 0 and header.first_bytes <= len(content)
     if header.kind not in _KINDS or (header.kind != Kind.EMPTY and not (fits and seen)):
         raise BlobRejected("a blob's header contradicts itself")
     return header, content
