@@ -1,7 +1,7 @@
 """How evenly frames come where hits and misses take turns: `python -m benchmarks.cache_pace`.
 
 Real sessions of the config `cached`, the pacing of the cacher `even` and `lowest_latency` in turns,
-with the built-in poser and with a trained character. Every second pose is stored, every second one
+with the built-in poser, or with a trained character. Every second pose is stored, every second one
 is not. For two frames one after the other, a step is off by how much the time between them at the
 reader differs from the time between their poses. Writes `benchmarks/results/cache_pace.json`.
 """
@@ -81,23 +81,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=2, help="sessions of each kind (default: 2)")
     parser.add_argument("--turns", type=int, default=150, help="of hit and miss (default: 150)")
+    parser.add_argument("--character", type=Path, help="the folder of a trained one, to draw with")
     arguments = parser.parse_args()
     if not SHARED.is_dir():
         parser.exit(2, f"no data at {SHARED}: this needs the recorded face\n")
-    student = {
-        "avatar.options.poser": "tha4_student",
-        "avatar.options.character": SHARED / "tha4_student" / "lambda_00",
-    }
-    posers: dict[str, dict[str, Any]] = {"builtin": {}, "trained character": student}
-    poses, rows = trace(arguments.turns), []
-    for poser, options in posers.items():
-        seen: dict[str, dict[str, list[float]]] = {pacing: {} for pacing in PACINGS}
-        for _ in range(arguments.rounds):
-            for pacing in PACINGS:
-                one = measure(watch({**options, "cacher.options.pacing": pacing}, poses))
-                for name, values in one.items():
-                    seen[pacing].setdefault(name, []).extend(values)
-        rows += [{"poser": poser, "pacing": pacing, **_row(seen[pacing])} for pacing in PACINGS]
+    options: dict[str, Any] = {}
+    if arguments.character:
+        options = {
+            "avatar.options.poser": "tha4_student",
+            "avatar.options.character": arguments.character.resolve(),
+        }
+    poses = trace(arguments.turns)
+    seen: dict[str, dict[str, list[float]]] = {pacing: {} for pacing in PACINGS}
+    for _ in range(arguments.rounds):
+        for pacing in PACINGS:
+            one = measure(watch({**options, "cacher.options.pacing": pacing}, poses))
+            for name, values in one.items():
+                seen[pacing].setdefault(name, []).extend(values)
+    rows = [{"pacing": pacing, **_row(seen[pacing])} for pacing in PACINGS]
     report.table(
         "hits and misses in turns, poses at 20 a second",
         list(rows[0]),

@@ -118,8 +118,7 @@ class Cacher(Stage):
         exact = np.frombuffer(stamp.pose, "<f4")
         pose = self._quantiser.quantise(exact, self._pose).tobytes()
         key = key_of(pose, look, self.options.quality)
-        stamp = stamp._replace(pose=pose)
-        stamp = stamp._replace(look=look)
+        stamp = stamp._replace(pose=pose, look=look)
         before, self._before = self._before, stamp
         self._newest = stamp, given_ns
         self._met.append(stamp.pose_sequence)
