@@ -1,22 +1,17 @@
-"""How true frames in between are, and how evenly they are shown: `python -m benchmarks.between`.
+"""How true frames in between are: `python -m benchmarks.between`.
 
-* truth: triplets of frames that a trained THA4 student draws for a recorded face (poses 800 to 999
+Triplets of frames that a trained THA4 student draws for a recorded face (poses 800 to 999
   of the trace, 20 a second); of the middle one, made from the outer two over a grey ground, PSNR of
   the whole frame and of what moves (where the outer two differ by more than 8 levels, and 8 pixels
   around), and SSIM, medians. Every row is made from the same frames. RIFE is no row unless `--rife`
   names a pack with published weights: seeded ones say nothing of quality.
-* pacing: a process writes frames at a steady rate, the stage reads them; how far the steps between
-  what it publishes are from even, 95th percentile, and how long the read frame waits.
 
-The student takes seconds a frame; `--frames FOLDER` keeps them. Writes
+How evenly they are shown is `benchmarks.pacing`. `--frames FOLDER` keeps the frames. Writes
 `benchmarks/results/between.json`.
 """
 
 import argparse
-import multiprocessing
-import os
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,30 +21,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.report import machine, save, table
-from shm import RingReader, RingWriter, Stamp, create_ring
-from shm.clock import now_ns
-from shm.frame import image_format
-from shm.merge import MergedReader
+from stages.avatar.student import StudentChoice, StudentPoser
 from stages.ingest.trace import load_trace
 from stages.interpolation.flow import FlowInterpolator
-from stages.interpolation.options import InterpolationOptions
-from stages.interpolation.stage import Interpolation
-from stages.meter import Meter
-from stages.stage import Rings
 
 Image = NDArray[np.uint8]
 Middle = Callable[[Image, Image], Image]
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 FIRST, COUNT = 800, 200
-RATE_HZ = 20.0
 PACKAGES = ("numpy", "opencv-python-headless")
 
 
 def frames(folder: Path | None, count: int) -> list[Image]:
     """Return the student's frames of the trace, drawing those that are not in the folder."""
     poses = load_trace(SHARED / "pose_20fps.json")
-    student: Any = None
+    student: StudentPoser | None = None
     made = []
     for number in range(FIRST, FIRST + count):
         path = folder / f"{number:05}.png" if folder else None
@@ -57,10 +44,12 @@ def frames(folder: Path | None, count: int) -> list[Image]:
             made.append(np.asarray(cv2.imread(str(path), cv2.IMREAD_UNCHANGED), np.uint8))
             continue
         if student is None:
-            from benchmarks.student import Student
-
-            student = Student(SHARED / "tha4_student" / "lambda_00")
-        made.append(student.render(poses[number]))
+            student = StudentPoser(
+                SHARED / "tha4_student" / "lambda_00", StudentChoice("exact", threads=2)
+            )
+        frame = np.empty((512, 512, 4), np.uint8)
+        student.render(poses[number], frame)
+        made.append(frame)
         if path is not None:
             cv2.imwrite(str(path), made[-1])
     return made
@@ -160,58 +149,6 @@ def truth(images: list[Image], step: int, methods: dict[str, Middle]) -> dict[st
     }
 
 
-def write_steadily(name: str, images: list[Image], rate_hz: float, seconds: float) -> None:
-    """Publish frames at a steady rate, in a process of its own."""
-    with RingWriter(name) as writer:
-        period = int(1e9 / rate_hz)
-        due = now_ns() + period
-        for number in range(int(seconds * rate_hz)):
-            time.sleep(max(0, due - now_ns()) / 1e9)
-            stamp = Stamp(pose_sequence=number + 1, captured_ns=now_ns(), look=1)
-            with writer.slot(stamp) as array:
-                np.copyto(array, images[number % len(images)])
-            due += period
-
-
-def pacing(images: list[Image], scale: int, seconds: float) -> dict[str, float]:
-    """Return what the stage publishes: rate, jitter as a share of the spacing, delay in periods."""
-    base = f"aya-b-{os.getpid()}"
-    with (
-        create_ring(f"{base}-in", image_format(), 6),
-        create_ring(f"{base}-out", image_format(), 8),
-        RingReader(f"{base}-out") as reader,
-    ):
-        rings = Rings(frames=MergedReader([f"{base}-in"]), gives_frames=RingWriter(f"{base}-out"))
-        options = InterpolationOptions(method="flow", scale=scale)
-        stage = Interpolation(options, 1, Meter())
-        stage.open()
-        stage.begin(rings)
-        shown: list[int] = []
-        delays: list[int] = []
-        context = multiprocessing.get_context("spawn")
-        arguments = (f"{base}-in", images, RATE_HZ, seconds)
-        writer = context.Process(target=write_steadily, args=arguments)
-        writer.start()
-        while writer.is_alive():
-            stage.step(0.1)
-            while (frame := reader.next()) is not None:
-                stamp = frame.stamp
-                shown.append(frame.published_ns)
-                if not stamp.phase_denominator:
-                    delays.append(frame.published_ns - stamp.captured_ns)
-        writer.join()
-        work = stage.meter.work.quantiles_ms()
-        stage.close()
-        rings.close()
-    steps = np.diff(shown[10 * scale :]) / 1e9 * RATE_HZ * scale
-    return {
-        "shown_hz": round(float(RATE_HZ * scale / np.median(steps)), 1),
-        "jitter_p95": round(float(np.percentile(np.abs(steps - 1), 95)), 3),
-        "delay_p95_periods": round(float(np.percentile(delays[10:], 95)) / 1e9 * RATE_HZ, 2),
-        "work_p50_ms": round(work[0], 1) if work else 0.0,
-    }
-
-
 def rows(found: dict[str, list[float]]) -> Iterator[tuple[Any, ...]]:
     """Yield table rows."""
     for name, values in found.items():
@@ -224,7 +161,6 @@ def main() -> int:
     parser.add_argument("--frames", type=Path, help="a folder that keeps the student's frames")
     parser.add_argument("--count", type=int, default=COUNT, help=f"frames (default: {COUNT})")
     parser.add_argument("--rife", type=Path, help="a pack with published weights")
-    parser.add_argument("--seconds", type=float, default=12.0, help="of pacing, each (default: 12)")
     parser.add_argument("--quick", action="store_true", help="few frames; saves nothing")
     arguments = parser.parse_args()
     place = machine(PACKAGES)
@@ -248,13 +184,6 @@ def main() -> int:
             rows(found),
         )
         content[what] = found
-    seconds = 3.0 if arguments.quick else arguments.seconds
-    content["pacing"] = {f"x{n}": pacing(images[:20], n, seconds) for n in (2, 3, 4)}
-    table(
-        f"Shown, of {RATE_HZ:.0f} frames a second, by flow",
-        ("", "frames a second", "jitter p95, of a step", "delay p95, periods", "work p50, ms"),
-        [(name, *values.values()) for name, values in content["pacing"].items()],
-    )
     if not arguments.quick:
         print(f"\nsaved {save('between', content).name}")
     return 0

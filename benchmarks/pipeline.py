@@ -41,7 +41,7 @@ from stages import control
 
 ROOT = Path(__file__).parents[1]
 RESULT = Path(__file__).parent / "results" / "pipeline.json"
-SESSION = "bench"
+SESSION = f"bench{os.getpid()}"  # another benchmark may run
 PACKAGES = ("numpy", "opencv-python-headless", "pyzmq", "msgpack", "simplejpeg")
 
 

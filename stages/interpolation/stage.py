@@ -1,8 +1,9 @@
 """Interpolation: frames in between two frames, evenly spaced in time."""
 
+import logging
 from collections.abc import Iterator
 from itertools import repeat
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import cv2
 import numpy as np
@@ -17,8 +18,18 @@ from stages.interpolation import known
 from stages.interpolation.equal import equal
 from stages.interpolation.method import Method
 from stages.interpolation.options import InterpolationOptions
-from stages.interpolation.pacing import Pacer, sleep_until
+from stages.interpolation.pacing import Alarm, Pacer
 from stages.stage import CommandRefused, Rings, Stage
+
+log = logging.getLogger("interpolation")
+
+
+class _Times(NamedTuple):
+    """When the pose of a frame was measured, the frame given to us, and work on it begun."""
+
+    captured_ns: int
+    given_ns: int
+    start_ns: int
 
 
 class Interpolation(Stage):
@@ -33,7 +44,8 @@ class Interpolation(Stage):
         height, width, _ = image_format().shape
         self._method = Method(self.options, self.threads, height, width)
         self.notes += self._method.notes
-        self._pacer = Pacer()
+        self._pacer, self._alarm = Pacer(), Alarm()
+        self._given = self.options.scale  # frames for the last one read
 
     def begin(self, rings: Rings) -> None:
         """Take the rings."""
@@ -54,15 +66,18 @@ class Interpolation(Stage):
         stamp, given_ns = frame.stamp, frame.published_ns
         if is_known(stamp):
             return  # it is looked up when the frame comes that it leads to
-        cached, passed = self._known(stamp)
+        scale = self._scale()
+        cached, passed = self._known(stamp, scale)
         self._pacer.arrive(given_ns, max(0, frame.dropped - passed))
         if self._before is not None and self._before[0].look != stamp.look:
             # The frame that was marked so may be one that we passed over.
             stamp = stamp._replace(flags=stamp.flags | Flag.DISCONTINUITY)
         shown = self._copy(frame, stamp)
-        slots = self._loan_between(stamp, shown)
+        still = self._before is not None and equal(self._before[1], shown.array)
+        slots = self._loan_between(stamp, shown, scale, still)
         try:
-            self._show(slots, shown, stamp, cached, (given_ns, start))
+            ready = self._fill(slots, shown, still, cached)
+            self._show([*slots, shown], ready, still, _Times(stamp.captured_ns, given_ns, start))
         except BaseException:
             for slot in (*slots, shown):
                 self._ring.abandon(slot)  # what was published is no longer on loan
@@ -74,45 +89,52 @@ class Interpolation(Stage):
         # After all frames that were made before: whoever stores them takes their method from it.
         self._ring.look = self._method.how
 
-    def _known(self, stamp: Stamp) -> tuple[dict[int, Frame], int]:
+    def _scale(self) -> int:
+        """Return how many frames to give for the next one read: as many as are in time.
+
+        Who asks for the network by name gets all of its frames, at the rate that it can.
+        """
+        wanted = self.options.scale
+        if self.options.pacing != "even" or wanted == 1 or self.options.method == "rife":
+            return wanted
+        scale = self._pacer.parts(wanted)
+        if scale != self._given:
+            said = log.warning if scale < self._given else log.info
+            said("%s: %d frames are shown for each one read", self._pacer.reason, scale)
+            self._given = scale
+        self.meter.count("left_out", wanted - scale)
+        return scale
+
+    def _known(self, stamp: Stamp, scale: int) -> tuple[dict[int, Frame], int]:
         """Return what the cacher has of the way to a frame, and how many such it has given."""
         # One ring is no gate's: nothing to be found there.
         if self._before is None or len(self._frames.readers) == 1:
             return {}, 0
         before, _ = self._before
-        return known.find(self._frames.readers, before, stamp, self.options.scale)
+        return known.find(self._frames.readers, before, stamp, scale)
 
-    def _show(
-        self,
-        slots: list[Slot],
-        shown: Slot,
-        stamp: Stamp,
-        cached: dict[int, Frame],
-        times: tuple[int, int],
-    ) -> None:
-        """Publish each slot as soon as it is filled and due, the read frame last.
-
-        `times` are when the frame was given to us, and when work on it began.
-        """
-        given_ns, start = times
-        worked, count = 0, len(slots) + 1
-        ready = self._fill(slots, shown, cached)
-        for part, slot in enumerate((*slots, shown)):
+    def _show(self, slots: list[Slot], ready: Iterator[None], still: bool, times: "_Times") -> None:
+        """Publish each slot as soon as it is filled and due, the read frame last."""
+        captured_ns, given_ns, start = times
+        worked, count = 0, len(slots)
+        for part, slot in enumerate(slots):
             next(ready, None)
             made = now_ns()
             worked += made - start
-            if part == 0:
-                self._pacer.made(made - given_ns)
-                if slots:
-                    self._method.watch(made - start, self._pacer.period_ns)
+            if part == 0 and not still:
+                self._pacer.made(made)
+                if count > 1:
+                    self._method.watch(worked, self._pacer.period_ns)
             if self.options.pacing == "even" and count > 1:
                 due = self._pacer.due_ns(part, count)
-                sleep_until(due)
+                self._alarm.sleep_until(due)
                 self.meter.lateness.add(max(0, now_ns() - due))
             start = now_ns()
             self._ring.publish(slot)
-            self.meter.published(stamp.captured_ns, given_ns)
+            self.meter.published(captured_ns, given_ns)
         self.meter.work.add(worked)
+        if not still:
+            self._pacer.worked(worked)
 
     def _copy(self, frame: Frame, stamp: Stamp) -> Slot:
         """Lay the read frame into our ring: the one copy of it."""
@@ -125,15 +147,14 @@ class Interpolation(Stage):
             raise
         return slot
 
-    def _loan_between(self, stamp: Stamp, shown: Slot) -> list[Slot]:
+    def _loan_between(self, stamp: Stamp, shown: Slot, scale: int, still: bool) -> list[Slot]:
         """Lend slots for the frames between the last one and this; none across a cut or pause."""
-        scale = self.options.scale
         if self._before is None or scale == 1:
             return []
-        before, picture = self._before
+        before, _ = self._before
         if _is_cut(before, stamp, self.options.pause_s):
             return []
-        repeated = int(Flag.REPEATED) if equal(picture, shown.array) else 0
+        repeated = int(Flag.REPEATED) if still else 0
         slots: list[Slot] = []
         try:
             for part in range(1, scale):
@@ -145,7 +166,9 @@ class Interpolation(Stage):
             raise
         return slots
 
-    def _fill(self, slots: list[Slot], shown: Slot, cached: dict[int, Frame]) -> Iterator[None]:
+    def _fill(
+        self, slots: list[Slot], shown: Slot, still: bool, cached: dict[int, Frame]
+    ) -> Iterator[None]:
         """Fill the slots in order, stopping after each: between neighbours where some are cached.
 
         Of a still picture nothing is made.
@@ -154,7 +177,7 @@ class Interpolation(Stage):
             return
         assert self._before is not None
         way = [self._before[1], *(slot.array for slot in slots), shown.array]
-        if equal(way[0], way[-1]):
+        if still:
             for slot in slots:
                 np.copyto(slot.array, shown.array)
                 self.meter.count("repeated")
