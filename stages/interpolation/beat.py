@@ -5,7 +5,8 @@ from collections import deque
 from typing import Final
 
 _MEMORY: Final = 32  # frames: what came before these has no weight
-_PAUSE_NS: Final = 500_000_000
+_PAUSE_NS: Final = 500_000_000  # so long without a frame is one ...
+_PAUSE: Final = 3  # ... if it is more than so many periods, too
 _STRAYS: Final = 3  # so many frames in a row far off on the same side are another rate
 _FAR: Final = 1 / 8  # of a period, at least, is far off ...
 _FAR_DEVIATIONS: Final = 4  # ... and so many usual deviations
@@ -45,7 +46,7 @@ class Beat:
         """
         interval, frames = at_ns - self.arrived_ns, passed_over + 1
         self.arrived_ns = at_ns
-        if not self._frames or interval > _PAUSE_NS:
+        if not self._frames or interval > max(_PAUSE_NS, _PAUSE * self.period_ns):
             self._begin(0)
             return
         self._intervals.append(interval // frames)

@@ -82,6 +82,13 @@ def test_a_pause_makes_it_begin_anew() -> None:
     assert (beat.period_ns, beat.tick_ns, beat.is_new) == (0, 60_000 * MS, True)
 
 
+def test_slow_input_is_no_pause() -> None:
+    beat = Beat()
+    came(beat, 4, 400 * MS)
+    came(beat, 4, 900 * MS)
+    assert beat.period_ns == 900 * MS
+
+
 def test_frames_passed_over_do_not_make_the_rate_seem_slower() -> None:
     beat = Beat()
     for n in range(0, 60, 2):
