@@ -46,7 +46,7 @@ class Seen(NamedTuple):
     """One picture as the blocks want to see it."""
 
     picture: str  # (1, 4, H, W): BGRA, premultiplied, 0 to 1
-    full: str  # (1, seen, H, W): RGB and what the head sees in it
+    full: str  # (1, seen, H, W): BGR and what the head sees in it
     coarse: str  # the same, reduced for the first block
 
 
@@ -60,7 +60,7 @@ class Between(NamedTuple):
 
 def see(graph: Graph, picture: str, network: Network) -> Seen:
     """Look at a premultiplied picture: its colours, the head's features, both reduced."""
-    full = graph.add("Gather", picture, graph.constant(np.array([2, 1, 0])), axis=1)
+    full = cut(graph, picture, 1, 0, 3)
     if network.version.head:
         full = graph.add("Concat", full, _head(graph, full, Parameters(network.state)), axis=1)
     return Seen(picture, full, resized(graph, full, 1 / network.version.scales[0]))
@@ -158,11 +158,13 @@ def _block(graph: Graph, x: str, p: Parameters, order: list[int], used: int | No
 
 
 def _head(graph: Graph, image: str, p: Parameters) -> str:
+    """Return what the head sees in colours, BGR: (1, 4, H, W)."""
     p, x = p.within("encode"), graph.to_number(image)
     with graph.scope("encode"):
         for index, stride in enumerate((2, 1, 1)):
             own = p.within(f"cnn{index}")
-            x = convolution(graph, x, own["weight"], stride=stride, bias=own["bias"])
+            weight = own["weight"] if index else own["weight"][:, ::-1]  # published for RGB
+            x = convolution(graph, x, weight, stride=stride, bias=own["bias"])
             x = _leaky(graph, x)
         x = transposed(graph, x, p["cnn3.weight"], bias=p["cnn3.bias"])
     return graph.from_number(x)
@@ -171,12 +173,12 @@ def _head(graph: Graph, image: str, p: Parameters) -> str:
 def _order(index: int, version: Version) -> list[int]:
     """Return the published place of each of our input channels.
 
-    Ours are colours and features of the older picture, then of the newer one; published are the
-    colours of both, then the features of both.
+    Ours are colours, BGR, and features of the older picture, then of the newer one; published are
+    the colours of both, RGB, then the features of both. Turning weights round costs nothing.
     """
     features = version.seen - 3
-    older = [0, 1, 2, *range(6, 6 + features)]
-    newer = [3, 4, 5, *range(6 + features, 6 + 2 * features)]
+    older = [2, 1, 0, *range(6, 6 + features)]
+    newer = [5, 4, 3, *range(6 + features, 6 + 2 * features)]
     both = 2 * version.seen
     rest = both + 1 if index == 0 else both + 6 + (FEATURES if version.head else 0)
     return [*older, *newer, *range(both, rest)]
