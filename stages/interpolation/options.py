@@ -46,6 +46,11 @@ class InterpolationOptions(Struct, kw_only=True, frozen=True, forbid_unknown_fie
     """Which GPU, where the back end is one for GPUs."""
 
     @property
+    def runs_networks(self) -> bool:
+        """Whether it may use many cores at once."""
+        return self.method != "flow"
+
+    @property
     def least_slots(self) -> int:
         """How many slots its ring must have."""
         return self.scale + 1

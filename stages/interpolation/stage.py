@@ -40,7 +40,8 @@ class Interpolation(Stage):
 
     def open(self) -> None:
         """Load and try the network if one is asked for."""
-        cv2.setNumThreads(self.threads)
+        # Cores are given for the network: where flow stands in for it, it leaves them alone.
+        cv2.setNumThreads(1 if self.options.runs_networks else self.threads)
         height, width, _ = image_format().shape
         self._method = Method(self.options, self.threads, height, width)
         self.notes += self._method.notes

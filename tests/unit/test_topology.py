@@ -159,20 +159,38 @@ def test_longest_segment_name_fits_where_names_are_shortest(compose):
 @pytest.mark.parametrize(
     ("head", "avatar", "expected"),
     [
-        ("", "", [1, 1, 1, 1]),
-        ("[supervisor]\nthreads = 8\n", "", [1, 1, 5, 1]),
-        ("[supervisor]\nthreads = 1\n", "", [1, 1, 1, 1]),
-        ("[supervisor]\nthreads = 8\n", "threads = 2", [1, 1, 2, 1]),
+        ("", "", 1),
+        ("[supervisor]\nthreads = 8\n", "", 5),
+        ("[supervisor]\nthreads = 1\n", "", 1),
+        ("[supervisor]\nthreads = 8\n", "threads = 2", 2),
     ],
 )
 def test_avatar_gets_the_cores_that_are_left(compose, head, avatar, expected):
-    assert [plan.threads for plan in compose(GATE, head, avatar=avatar).stages] == expected
+    found = compose(GATE, head, avatar=avatar)
+    assert stage(found, "avatar").threads == expected
+    assert (stage(found, "ingest").threads, stage(found, "cacher").threads) == (1, 1)
 
 
-def test_avatar_that_runs_networks_gets_every_core(compose):
+def test_avatar_that_runs_networks_gets_every_core_and_interpolation_one(compose):
     head = "[supervisor]\nthreads = 2\n"
     found = compose(GATE, head, avatar='options.poser = "tha3"')
     assert [plan.threads for plan in found.stages] == [1, 1, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("interpolation", "expected"),
+    [
+        ('options.method = "rife"', 8),
+        ('options.method = "auto"', 8),
+        ('options.method = "flow"', 1),
+        ('options.method = "rife"\nthreads = 3', 3),
+    ],
+)
+def test_interpolation_by_a_network_gets_every_core_behind_a_light_avatar(
+    compose, interpolation, expected
+):
+    found = compose(GATE, "[supervisor]\nthreads = 8\n", interpolation=interpolation)
+    assert stage(found, "interpolation").threads == expected
 
 
 def test_avatars_share_the_cores_that_are_left(compose):
