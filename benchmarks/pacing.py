@@ -3,7 +3,8 @@
 Sessions of the config `smooth` (cacher, built-in poser, optical flow, each a process), to which
 poses are published at a steady rate. For each rate and scale, of what stands in the output ring:
 
-* jitter: how far the steps between frames are from even, 95th percentile, as a share of a step;
+* jitter: how far the steps between frames are from even, 95th percentile, as a share of a step (a
+  step is what the frames say: where the stage gave two of four, half a period);
 * input: the same of the frames that the interpolation read, in milliseconds: what it has to even
   out, and cannot where frames come later than a step;
 * delay: how long a rendered frame was held, from the avatar's ring to the output's, in periods;
@@ -17,7 +18,7 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -35,26 +36,36 @@ LIMIT = 0.15
 PACKAGES = ("numpy", "opencv-python-headless")
 
 
-def shown(ring: RingReader, seconds: float) -> tuple[list[int], list[int], list[int]]:
-    """Return when frames were published, when rendered ones had come, how long these were held."""
-    published: list[int] = []
-    came: list[int] = []
-    held: list[int] = []
+class Shown(NamedTuple):
+    """What another program sees of the output ring; all times in nanoseconds."""
+
+    published: list[int]
+    parts: list[int]  # how many frames there are for each one read, as each frame says
+    came: list[int]  # when rendered frames came to the interpolation
+    held: list[int]  # and how long each was held
+
+
+def watch(ring: RingReader, seconds: float) -> Shown:
+    """Read frames as they come."""
+    shown = Shown([], [], [], [])
+    parts = 1
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         frame = ring.next(0.5)
         if frame is None:
             continue
         try:
-            stamp = frame.stamp
-            published.append(frame.published_ns)
+            stamp, published_ns = frame.stamp, frame.published_ns
         except FrameLost:
             continue
+        shown.published.append(published_ns)
+        shown.parts.append(stamp.phase_denominator or parts)
+        parts = stamp.phase_denominator or 1  # of those before it, the read frame says nothing
         if stamp.phase_denominator == 0:
             ages = [hop & ((1 << 56) - 1) for hop in stamp.hops if hop]
-            held.append(ages[-1] - ages[-2])
-            came.append(stamp.captured_ns + ages[-2])
-    return published, came, held
+            shown.held.append(ages[-1] - ages[-2])
+            shown.came.append(stamp.captured_ns + ages[-2])
+    return shown
 
 
 def measure(rate_hz: float, scale: int, seconds: float) -> dict[str, float]:
@@ -64,20 +75,19 @@ def measure(rate_hz: float, scale: int, seconds: float) -> dict[str, float]:
         publisher = Publisher(rate_hz)
         publisher.start()
         with open_output(SESSION) as ring:
-            shown(ring, min(3.0, seconds))  # warm
-            published, came, held = shown(ring, seconds)
+            watch(ring, min(3.0, seconds))  # warm
+            shown = watch(ring, seconds)
         status = client.ask(SESSION, control.GetStatus())
         publisher.stop()
     stage = next(one for one in status["stages"] if one["name"] == "interpolation")
-    steps = np.diff(published) / 1e9 * rate_hz * scale
-    # Where frames are left out, a step is what is left.
-    even = max(1.0, float(np.round(np.median(steps))))
-    beats = np.abs(np.diff(came) / 1e9 * rate_hz - 1)
+    first, last = shown.published[0], shown.published[-1]
+    steps = np.diff(shown.published) / 1e9 * rate_hz * np.array(shown.parts[1:])
+    beats = np.abs(np.diff(shown.came) / 1e9 * rate_hz - 1)
     return {
-        "shown_hz": round((len(published) - 1) / ((published[-1] - published[0]) / 1e9), 1),
-        "jitter_p95": round(float(np.percentile(np.abs(steps / even - 1), 95)), 3),
+        "shown_hz": round(len(steps) / ((last - first) / 1e9), 1),
+        "jitter_p95": round(float(np.percentile(np.abs(steps - 1), 95)), 3),
         "input_p95_ms": round(float(np.percentile(beats, 95)) / rate_hz * 1e3, 1),
-        "delay_p95_periods": round(float(np.percentile(held, 95)) / 1e9 * rate_hz, 2),
+        "delay_p95_periods": round(float(np.percentile(shown.held, 95)) / 1e9 * rate_hz, 2),
         "work_p50_ms": round(stage["work_ms"]["p50"], 1),
         "left_out": stage["counters"].get("left_out", 0),
     }

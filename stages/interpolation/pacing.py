@@ -40,6 +40,7 @@ class Pacer:
         self.reason = ""  # why the number of frames to show changed
         self._patience = _PATIENCE
         self._settled_ns = 0  # the period when `_parts` was settled
+        self._raised = False  # whether `_parts` was less before
         self._pairs = 0  # since `_parts` changed
 
     @property
@@ -100,12 +101,15 @@ class Pacer:
             self._settle(scale)
         elif len(self._work) == _KEPT and self._parts > 1 and not self._fits(self._parts):
             # Had they fitted for long, it is the machine that changed, and may again.
-            failed = self._pairs < 2 * _PATIENCE
+            failed = self._raised and self._pairs < 2 * _PATIENCE
             self._patience = min(2 * self._patience, _MOST_PATIENCE) if failed else _PATIENCE
             self._settle(max(filter(self._are_in_time, range(2, self._parts)), default=1))
-        elif self._pairs >= self._patience and self._parts < scale:
-            self._settle(self._parts + self._fits(self._parts + 1, _RARELY))
+        elif self._may_try(scale) and self._fits(self._parts + 1, _RARELY):
+            self._settle(self._parts + 1)
         return self._parts
+
+    def _may_try(self, scale: int) -> bool:
+        return self._parts < scale and self._pairs >= self._patience
 
     def _settle(self, parts: int) -> None:
         """Show so many from here on; the reason is what was measured of as many as were shown."""
@@ -114,6 +118,7 @@ class Pacer:
             f"of {self._parts} frames for each one read the first is there after {first:.1f} ms, "
             f"all take {all_:.1f} ms, and {1e9 / max(1, self.period_ns):.0f} a second are read"
         )
+        self._raised = parts > self._parts
         self._parts, self._pairs, self._settled_ns = parts, 0, self.period_ns
         self._ready.clear()
         self._work.clear()
@@ -124,7 +129,8 @@ class Pacer:
         return took <= _ROOM * self.period_ns and self._are_in_time(parts, late)
 
     def _are_in_time(self, parts: int, late: float = _OFTEN) -> bool:
-        first = _quantile(self._ready, 1 - late)
+        # The last frame in between is kept unless it is late more often than not.
+        first = _quantile(self._ready, 1 - late if parts > 2 else 0.5)
         return first <= (1 + _LATE) * self.period_ns / parts
 
 
