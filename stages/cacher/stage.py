@@ -29,9 +29,10 @@ from stages.meter import Span
 from stages.pose import SIZE
 from stages.stage import CommandRefused, Rings, Stage, StartFailed
 
-# A hit waits for the misses before it; an avatar that takes longer than this for one frame, or dies
-# meanwhile, does not hold the picture up.
+# A hit waits for the misses before it; an avatar that takes longer than this for one frame, and than
+# so many usual times, or dies meanwhile, does not hold the picture up.
 _PATIENCE_NS: Final = 1_000_000_000
+_PATIENCE: Final = 3
 _MET_KEPT: Final = 256  # more than any ring has slots
 
 
@@ -199,14 +200,18 @@ class Cacher(Stage):
 
     def _due_ns(self, hit: Hit) -> int:
         """Return when to show a hit: at its time, in its turn; or when patience is at its end."""
-        return hit.due_ns if self._in_turn(hit) else self._asked_ns + _PATIENCE_NS
+        return hit.due_ns if self._in_turn(hit) else self._asked_ns + self._patience_ns
+
+    @property
+    def _patience_ns(self) -> int:
+        return max(_PATIENCE_NS, _PATIENCE * self._pace.usual_ns)
 
     def _in_turn(self, hit: Hit) -> bool:
         """Whether every miss before has been answered, or is not to be waited for."""
         return (
             self._made.newest_pose() >= hit.after
             or self._made.state is not State.RUNNING
-            or now_ns() - self._asked_ns >= _PATIENCE_NS
+            or now_ns() - self._asked_ns >= self._patience_ns
         )
 
     def _show(self, hit: Hit) -> None:
