@@ -6,12 +6,12 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 from msgspec import structs
 
-from pipeline.core.arguments import CoreError, CoreOptions, check_options
+from pipeline.core.arguments import HEIGHT, WIDTH, CoreError, CoreOptions, check_options
 from pipeline.core.in_process import InProcessCore
 from pipeline.core.session import AHEAD, SessionCore
 from pipeline.topology import usable_cores
@@ -80,6 +80,7 @@ def interpolation_options(options: CoreOptions) -> InterpolationOptions:
     """Return what the interpolation is to be: as quick as can be, and every frame in its turn."""
     return InterpolationOptions(
         scale=options.interpolation_scale,
+        method=_between(options),
         pacing="lowest_latency",
         reading="every",
         pause_s=3600.0,
@@ -87,6 +88,23 @@ def interpolation_options(options: CoreOptions) -> InterpolationOptions:
         precision=_precision(options.interpolation_half),
         device_id=options.device_id,
     )
+
+
+def _between(options: CoreOptions) -> Literal["auto", "flow", "rife"]:
+    """Return what makes pictures in between: who has put RIFE's weights beside THA3's wants it."""
+    from stages.networks.library import models_folder
+    from stages.networks.pack import PackRejected
+    from stages.networks.rife_pack import find_rife
+
+    if not options.use_interpolation or options.model_version == "builtin":
+        return "auto"  # beside a poser that takes milliseconds a network may be too slow
+    models = Path(options.model_dir) if options.model_dir else models_folder()
+    try:
+        find_rife(models, "", _precision(options.interpolation_half), (HEIGHT, WIDTH))
+    except PackRejected as error:
+        log.info("get_core: %s. Until then optical flow makes the pictures in between", error)
+        return "flow"
+    return "rife"
 
 
 def _models(options: CoreOptions) -> str:

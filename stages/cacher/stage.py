@@ -29,8 +29,8 @@ from stages.meter import Span
 from stages.pose import SIZE
 from stages.stage import CommandRefused, Rings, Stage, StartFailed
 
-# A hit waits for the misses before it; an avatar that takes longer than this for one frame, and than
-# so many usual times, or dies meanwhile, does not hold the picture up.
+# A hit waits for the misses before it; an avatar that takes longer than this for one frame, and
+# than so many usual times, or dies meanwhile, does not hold the picture up.
 _PATIENCE_NS: Final = 1_000_000_000
 _PATIENCE: Final = 3
 _MET_KEPT: Final = 256  # more than any ring has slots

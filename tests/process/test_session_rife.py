@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from sessions import Session, frames, running_session, wait_until
 
+from ezvtb_interface import get_core
 from shm import FrameLost, RingReader, Stamp
 from shm.frame import Flag
 from stages.backends.choice import open_backend
@@ -132,3 +133,22 @@ def test_auto_falls_back_to_flow_where_rife_is_too_slow_and_says_so(models: Path
         with session.reader() as ring:
             assert made_between(ring)
         assert not by_rife(session)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [False, True])
+def test_get_core_takes_rife_where_its_weights_are(
+    models: Path, processes: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AYATSURI_RUNTIME_DIR", str(tmp_path))
+    picture = cv2.imread(str(models / "picture.png"), cv2.IMREAD_UNCHANGED)
+    poses = np.zeros((2, 1, 45), np.float32)
+    poses[1, 0, 39] = 0.5
+    with get_core(model_dir=str(models), processes=processes) as core:
+        core.setImage(picture)
+        before = core.inference(poses[0])[-1].copy()
+        made, after = (shown.copy() for shown in core.inference(poses[1]))
+    stamp = Stamp(1, 1, 1, phase_numerator=1, phase_denominator=2)
+    assert_is_of_the_network(
+        models, (Shown(stamp, before), Shown(stamp, made), Shown(stamp, after))
+    )
