@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from benchmarks.report import machine, ratio, save, table
 from ezvtb_interface import get_core
+from tests.rife_packs import write_pack as write_rife
 from tests.tha3_reference import DATA, Reference, write_pack
 
 PACKAGES = ["numpy", "onnxruntime", "openvino", "opencv-python-headless"]
@@ -64,6 +65,7 @@ def compare(options: dict[str, Any], count: int, picture: NDArray[np.uint8]) -> 
 def main() -> int:
     """Measure, print, write; 0 also when processes lose: the table says so."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", default="", help="rows whose name contains this; saves nothing")
     parser.add_argument("--quick", action="store_true", help="few poses; saves nothing")
     arguments = parser.parse_args()
     logging.getLogger("ayatsuri").setLevel(logging.ERROR)
@@ -71,14 +73,20 @@ def main() -> int:
     reference = Reference(DATA / "separable_seed0.npz")
     with tempfile.TemporaryDirectory() as scratch:
         os.environ["AYATSURI_RUNTIME_DIR"] = scratch
-        write_pack(reference, Path(scratch) / "tha3_separable_fp32")
-        tha3 = {"model_dir": scratch, "model_half": False}
+        alone, with_rife = Path(scratch) / "alone", Path(scratch) / "with_rife"
+        for models in (alone, with_rife):
+            write_pack(reference, models / "tha3_separable_fp32")
+        write_rife(with_rife / "rife_v4.25.lite_fp32", (512, 512), scales=(2,))
+        tha3 = {"model_dir": str(alone), "model_half": False}
         cases: list[tuple[str, dict[str, Any], int]] = [
             ("THA3, x2, cacher", {**tha3}, 60),
             ("THA3, x4, cacher", {**tha3, "interpolation_scale": 4}, 60),
+            ("THA3, x2 by RIFE, cacher", {**tha3, "model_dir": str(with_rife)}, 40),
             ("built-in poser, x2, cacher", {"model_version": "builtin"}, 300),
         ]
         for name, options, count in cases:
+            if arguments.only not in name:
+                continue
             count = count // 5 if arguments.quick else count
             found[name] = compare(options, count, reference.picture)
     table(
@@ -86,7 +94,7 @@ def main() -> int:
         ("", "one process", "processes", "ratio, median", "worst"),
         [(name, *row.values()) for name, row in found.items()],
     )
-    if not arguments.quick:
+    if not arguments.quick and not arguments.only:
         print(f"\nsaved {save('overlap', {'machine': place, 'rates': found}).name}")
     return 0
 
