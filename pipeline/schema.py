@@ -94,7 +94,8 @@ class StageConfig(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True)
 
     threads: Threads | None = None
     """Threads its numeric libraries may use. Left out: one; for an avatar the cores that are left,
-    or all of them where it runs networks."""
+    or all of them where it runs networks. Behind an avatar that runs none, an interpolation has all
+    of them for a network, and two for optical flow."""
 
     options: Struct = field(default_factory=Struct)
     """What its kind defines; see below."""

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator
 from itertools import repeat
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 
 import cv2
 import numpy as np
@@ -20,6 +20,8 @@ from stages.interpolation.method import Method
 from stages.interpolation.options import InterpolationOptions
 from stages.interpolation.pacing import Alarm, Pacer
 from stages.stage import CommandRefused, Rings, Stage
+
+_FLOW_THREADS: Final = 2
 
 log = logging.getLogger("interpolation")
 
@@ -40,8 +42,8 @@ class Interpolation(Stage):
 
     def open(self) -> None:
         """Load and try the network if one is asked for."""
-        # Cores are given for the network: where flow stands in for it, it leaves them alone.
-        cv2.setNumThreads(1 if self.options.runs_networks else self.threads)
+        # Cores are given for the network: where flow stands in, it leaves most of them alone.
+        cv2.setNumThreads(min(_FLOW_THREADS, self.threads))
         height, width, _ = image_format().shape
         self._method = Method(self.options, self.threads, height, width)
         self.notes += self._method.notes

@@ -182,13 +182,12 @@ def test_avatar_that_runs_networks_gets_every_core_and_interpolation_one(compose
     [
         ('options.method = "rife"', 8),
         ('options.method = "auto"', 8),
-        ('options.method = "flow"', 1),
+        ('options.method = "flow"', 2),
+        ('options.method = "flow"\nthreads = 1', 1),
         ('options.method = "rife"\nthreads = 3', 3),
     ],
 )
-def test_interpolation_by_a_network_gets_every_core_behind_a_light_avatar(
-    compose, interpolation, expected
-):
+def test_interpolation_gets_cores_behind_a_light_avatar(compose, interpolation, expected):
     found = compose(GATE, "[supervisor]\nthreads = 8\n", interpolation=interpolation)
     assert stage(found, "interpolation").threads == expected
 
