@@ -4,6 +4,7 @@ A network does not go twice as fast on two cores: now and then one waits for the
 once, each on a core of its own, never wait: more frames a second, though each takes longer.
 """
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -19,6 +20,8 @@ from shm.publishing import Slot
 from stages.avatar.poser import Poser
 
 _WORTH_IT: Final = 3  # poses in succession that had to wait, before lanes are opened
+
+log = logging.getLogger("avatar")
 
 
 class Drawing(NamedTuple):
@@ -96,19 +99,13 @@ class LanesOnDemand:
         self._waits = 0
         self._opening: threading.Thread | None = None
         self._lanes: Lanes | None = None
-        self._error: BaseException | None = None
 
     def get(self, *, had_to_wait: bool) -> Lanes | None:
-        """Return the lanes once they are open; `had_to_wait` says whether a pose just did.
-
-        Raises what hindered them from opening.
-        """
+        """Return the lanes once they are open; `had_to_wait` says whether a pose just did."""
         self._waits = self._waits + 1 if had_to_wait else 0
         if self._opening is None and self._waits >= _WORTH_IT and self._count > 1:
             self._opening = threading.Thread(target=self._open, name="lanes")
             self._opening.start()
-        if self._error is not None:
-            raise self._error
         return self._lanes
 
     def _open(self) -> None:
@@ -117,8 +114,8 @@ class LanesOnDemand:
             while len(posers) < self._count:
                 posers.append(self._open_poser())
             self._lanes = Lanes(posers)
-        except BaseException as error:  # raised again by `get`, in the thread that asked
-            self._error = error
+        except Exception as error:  # whatever it was: there is a poser that draws
+            log.warning("poses are drawn one at a time, because no other poser opens: %s", error)
             for poser in posers:
                 poser.close()
 
