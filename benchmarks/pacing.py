@@ -22,12 +22,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.pipeline import SESSION, Publisher, session, wait_until_running
+from benchmarks.pipeline import SESSION, fed_session
 from benchmarks.report import machine, save, table
 from pipeline import client
 from shm.frame import FrameLost
 from shm.reader import RingReader
-from shm.session import open_output
 from stages import control
 
 RATES_HZ = (15.0, 30.0)
@@ -70,15 +69,10 @@ def watch(ring: RingReader, seconds: float) -> Shown:
 
 def measure(rate_hz: float, scale: int, seconds: float) -> dict[str, float]:
     """Return what one session shows."""
-    with session("smooth", f"stages.interpolation.options.scale={scale}"):
-        wait_until_running()
-        publisher = Publisher(rate_hz)
-        publisher.start()
-        with open_output(SESSION) as ring:
-            watch(ring, min(3.0, seconds))  # warm
-            shown = watch(ring, seconds)
+    with fed_session(rate_hz, "smooth", f"stages.interpolation.options.scale={scale}") as ring:
+        watch(ring, min(3.0, seconds))  # warm
+        shown = watch(ring, seconds)
         status = client.ask(SESSION, control.GetStatus())
-        publisher.stop()
     stage = next(one for one in status["stages"] if one["name"] == "interpolation")
     first, last = shown.published[0], shown.published[-1]
     steps = np.diff(shown.published) / 1e9 * rate_hz * np.array(shown.parts[1:])

@@ -104,6 +104,20 @@ class Publisher(threading.Thread):
         self.join()
 
 
+@contextmanager
+def fed_session(rate_hz: float, config: str, *overrides: str) -> Iterator[RingReader]:
+    """Run a session to which poses are published at a steady rate; give a reader of its output."""
+    with session(config, *overrides):
+        wait_until_running()
+        publisher = Publisher(rate_hz)
+        publisher.start()
+        try:
+            with open_output(SESSION) as ring:
+                yield ring
+        finally:
+            publisher.stop()
+
+
 def _pose(seconds: float) -> bytes:
     """A lively head: sines without a common period, so that no pose comes twice."""
     pose = np.zeros(45, "<f4")

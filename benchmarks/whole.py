@@ -22,13 +22,12 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from benchmarks.pipeline import SESSION, Publisher, quantiles, session, wait_until_running
+from benchmarks.pipeline import SESSION, fed_session, quantiles
 from benchmarks.report import machine, save, table
 from pipeline import client
 from shm.clock import now_ns
 from shm.frame import Flag, FrameLost
 from shm.reader import RingReader
-from shm.session import open_output
 from stages import control
 
 RATE_HZ = 30.0
@@ -112,15 +111,10 @@ def watch(ring: RingReader, seconds: float) -> dict[str, Any]:
 
 def measure(row: Row, seconds: float) -> dict[str, Any]:
     """Return what one session shows."""
-    with session("tha3", *row.overrides):
-        wait_until_running()
-        publisher = Publisher(RATE_HZ)
-        publisher.start()
-        with open_output(SESSION) as ring:
-            watch(ring, min(4.0, seconds))  # warm
-            found = watch(ring, seconds)
+    with fed_session(RATE_HZ, "tha3", *row.overrides) as ring:
+        watch(ring, min(4.0, seconds))  # warm
+        found = watch(ring, seconds)
         status = client.ask(SESSION, control.GetStatus())
-        publisher.stop()
     stages = {stage["name"]: stage for stage in status["stages"]}
     between = stages["interpolation"]
     return {
